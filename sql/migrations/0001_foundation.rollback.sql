@@ -1,0 +1,10 @@
+DROP TABLE IF EXISTS bot_config;
+DROP TABLE IF EXISTS audit_log;
+DROP TABLE IF EXISTS accounts;
+DROP TABLE IF EXISTS deployment;
+DROP FUNCTION IF EXISTS xbot_bot_config_guard();
+DROP FUNCTION IF EXISTS xbot_check_boolean(jsonb, text);
+DROP FUNCTION IF EXISTS xbot_check_number(jsonb, text, double precision, double precision);
+DROP FUNCTION IF EXISTS xbot_run();
+DROP FUNCTION IF EXISTS xbot_now();
+DROP EXTENSION IF EXISTS vector;

@@ -1,0 +1,2 @@
+DROP TABLE IF EXISTS tick_log;
+DROP TABLE IF EXISTS alerts;

@@ -1,0 +1,62 @@
+"""Engines whose transactions carry the time of the clock and the Dagster run that writes."""
+
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, OperationalError
+
+from xbot_dagster.clock import Clock
+from xbot_dagster.errors import DatabaseError
+
+
+def database_url(url: str | URL, driver: str = "psycopg") -> URL:
+    """`url` with the PostgreSQL driver of the application (psycopg 3). Raises DatabaseError for anything but PostgreSQL."""
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise DatabaseError("DATABASE_URL is not a database address.", "Expected postgresql://user:password@host:5432/name.") from None
+    if parsed.get_backend_name() not in ("postgresql", "postgres"):
+        raise DatabaseError(f"DATABASE_URL names {parsed.get_backend_name()}, but only PostgreSQL is supported.", "Expected postgresql://…")
+    return parsed.set(drivername=f"postgresql+{driver}")
+
+
+def make_engine(url: str | URL, clock: Clock, *, run_id: str = "", actor: str = "", pool_size: int = 4) -> Engine:
+    """An engine for one process or one Dagster run.
+
+    Every transaction sets `xbot.run_id`, `xbot.actor` and, on a simulated clock, `xbot.now`, all local to the transaction.
+    """
+    name = f"xbot:{run_id}"[:60] if run_id else "xbot"
+    engine = create_engine(
+        database_url(url),
+        pool_size=pool_size,
+        max_overflow=4,
+        pool_pre_ping=True,
+        connect_args={"connect_timeout": 10, "application_name": name, "options": "-c statement_timeout=120000 -c timezone=UTC"},
+    )
+
+    @event.listens_for(engine, "begin")
+    def _stamp(conn: Connection) -> None:
+        now = clock.now().isoformat() if clock.simulated else ""
+        conn.exec_driver_sql(
+            "SELECT set_config('xbot.now', %s, true), set_config('xbot.run_id', %s, true), set_config('xbot.actor', %s, true)",
+            (now, run_id, actor),
+        )
+
+    return engine
+
+
+def one(conn: Connection, sql: str, **parameters: Any) -> Any:
+    """The first row of a query, or None."""
+    return conn.execute(text(sql), parameters).first()
+
+
+def check_reachable(engine: Engine) -> None:
+    """Raises DatabaseError, with the reason and without the password, when the database does not answer."""
+    try:
+        with engine.connect() as conn:
+            conn.execute(text("SELECT 1"))
+    except OperationalError as error:
+        where = f"{engine.url.host or engine.url.query.get('host', 'localhost')}, database {engine.url.database}"
+        reason = str(error.orig).strip().splitlines()[-1] if error.orig else "no answer"
+        raise DatabaseError(f"The database at {where} cannot be reached: {reason}.", "Check DATABASE_URL and that the server runs.") from None
