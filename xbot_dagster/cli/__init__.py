@@ -1,0 +1,1 @@
+"""The `xbot` command."""

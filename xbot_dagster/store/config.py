@@ -1,0 +1,128 @@
+"""Live configuration (`bot_config`): what operators change without a restart. Account rows override the rows of ''.
+
+The database's own trigger validates and audits every write, so raw SQL and this module obey the same rules.
+"""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import IntegrityError
+
+from xbot_dagster.errors import ConfigError
+from xbot_dagster.settings import Settings
+
+KEYS = ("feature_flags", "learning_config", "content_config", "controls")
+
+
+@dataclass(frozen=True)
+class LiveConfig:
+    """One account's live configuration. Fractions 0..1, interval in minutes, quiet hours 0..23 in the account's zone."""
+
+    post_fraction: float
+    epsilon: float
+    epsilon_anchored_at: datetime | None
+    post_interval_min: float
+    max_hashtags: int
+    quiet_hours: tuple[int, ...]
+    posts_per_day: int
+    learning_engine_v2: bool
+    stop_posting: bool
+    stop_llm: bool
+    topics_allowed: tuple[str, ...]
+
+
+def defaults(settings: Settings) -> dict[str, dict[str, Any]]:
+    """The rows a new deployment starts with."""
+    sandbox = settings.family == "sandbox"
+    return {
+        "feature_flags": {"learning_engine_v2": sandbox},
+        "learning_config": {
+            "post_fraction": 1.0 if sandbox else 0.0,
+            "epsilon": 0.2,
+            "post_interval_min": 30 if sandbox else 60,
+            "max_hashtags": 3,
+            "quiet_hours": [2, 3, 4, 5],
+            "posts_per_day": 12 if sandbox else 6,
+        },
+        "content_config": {"topics_allowed": []},
+        "controls": {"stop_posting": False, "stop_llm": False},
+    }
+
+
+def install_defaults(conn: Connection, settings: Settings) -> None:
+    """Write the rows of a new deployment; rows that exist are left alone."""
+    for key, value in defaults(settings).items():
+        conn.execute(
+            text(
+                "INSERT INTO bot_config (environment, account, config_key, config_value) VALUES (:env, '', :key, cast(:value AS jsonb)) "
+                "ON CONFLICT DO NOTHING"
+            ),
+            {"env": settings.app_env, "key": key, "value": json.dumps(value)},
+        )
+
+
+def read_raw(conn: Connection, settings: Settings, account: str = "") -> dict[str, dict[str, Any]]:
+    """key -> value, the account's own values laid over those of all accounts."""
+    merged: dict[str, dict[str, Any]] = {key: {} for key in KEYS}
+    rows = conn.execute(
+        text("SELECT config_key, config_value FROM bot_config WHERE environment = :env AND account IN ('', :account) ORDER BY account"),
+        {"env": settings.app_env, "account": account},
+    )
+    for row in rows:
+        merged[row.config_key] = {**merged[row.config_key], **row.config_value}
+    return merged
+
+
+def read_config(conn: Connection, settings: Settings, account: str = "") -> LiveConfig:
+    """The live configuration of an account. A missing stop flag counts as *stopped*: the guard fails closed."""
+    raw = read_raw(conn, settings, account)
+    learning, standard = raw["learning_config"], defaults(settings)["learning_config"]
+    value = {**standard, **learning}
+    anchored = learning.get("epsilon_anchored_at")
+    controls = raw["controls"]
+    return LiveConfig(
+        post_fraction=float(learning.get("post_fraction", 0.0)),
+        epsilon=float(value["epsilon"]),
+        epsilon_anchored_at=datetime.fromisoformat(anchored) if anchored else None,
+        post_interval_min=float(value["post_interval_min"]),
+        max_hashtags=int(value["max_hashtags"]),
+        quiet_hours=tuple(int(h) for h in value["quiet_hours"]),
+        posts_per_day=int(value["posts_per_day"]),
+        learning_engine_v2=bool(raw["feature_flags"].get("learning_engine_v2", False)),
+        stop_posting=bool(controls.get("stop_posting", True)),
+        stop_llm=bool(controls.get("stop_llm", True)),
+        topics_allowed=tuple(raw["content_config"].get("topics_allowed", [])),
+    )
+
+
+def write(conn: Connection, settings: Settings, key: str, name: str, value: Any, account: str = "") -> None:
+    """Set one value. Raises ConfigError for an unknown key or a value the database refuses."""
+    if key not in KEYS:
+        raise ConfigError(f"There is no configuration '{key}'.", f"Known: {', '.join(KEYS)}.")
+    if name not in defaults(settings)[key]:
+        raise ConfigError(f"'{key}' has no value '{name}'.", f"Known: {', '.join(defaults(settings)[key])}.")
+    try:
+        conn.execute(
+            text(
+                "INSERT INTO bot_config (environment, account, config_key, config_value) "
+                "VALUES (:env, :account, :key, jsonb_build_object(cast(:name AS text), cast(:value AS jsonb))) "
+                "ON CONFLICT (environment, account, config_key) "
+                "DO UPDATE SET config_value = bot_config.config_value || EXCLUDED.config_value, "
+                "updated_by = coalesce(nullif(current_setting('xbot.actor', true), ''), 'system')"
+            ),
+            {"env": settings.app_env, "account": account, "key": key, "name": name, "value": json.dumps(value)},
+        )
+    except IntegrityError as error:
+        raise ConfigError(str(error.orig).splitlines()[0].removeprefix("bot_config: ").strip() + ".") from None
+
+
+def history(conn: Connection, limit: int = 50) -> list[dict[str, Any]]:
+    """Newest changes first: at, actor, environment, account, config_key, before, after."""
+    rows = conn.execute(
+        text("SELECT at, actor, event_data FROM audit_log WHERE event_type = 'CONFIG_CHANGED' ORDER BY at DESC, id DESC LIMIT :limit"),
+        {"limit": limit},
+    )
+    return [{"at": row.at, "actor": row.actor, **row.event_data} for row in rows]
