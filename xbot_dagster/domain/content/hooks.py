@@ -29,68 +29,108 @@ HookPattern = Literal["did-you-know", "new-study", "question", "contrarian", "ct
 
 HOOK_PATTERNS: Final[tuple[HookPattern, ...]] = ("did-you-know", "new-study", "question", "contrarian", "cta", "none")
 
+
+def _any_of(*patterns: str) -> re.Pattern[str]:
+    return re.compile("|".join(patterns), re.IGNORECASE)
+
+
 _URL: Final = re.compile(r"https?://\S+|\bwww\.\S+", re.IGNORECASE)
 _LEADING_NOISE: Final = re.compile(r"^(?:[@#][\w]+[\s,:]*|\d{1,2}[/.)]\s*|[^\w\s\"'(]+\s*|\s+)+")
-_LABEL: Final = re.compile(r"^(?:[\w'-]+ ){0,2}(?:thought|reminder|question|tip|thread|update|pro tip|q)\s?:\s*", re.IGNORECASE)
+_LABEL: Final = re.compile(
+    r"^(?:[\w'-]+ ){0,2}(?:thought|reminder|question|tip|thread|update|pro tip|q)\s?:\s*", re.IGNORECASE
+)
 _SENTENCE_END: Final = re.compile(r"(?<=[.!?…])[\"')\]]*\s+|\n+")
+_WORD: Final = re.compile(r"\w")
 _QUESTION_END: Final = re.compile(r"\?[\s\"')\]!?…]*$")
 
-_DID_YOU_KNOW: Final = re.compile(
-    r"^(?:so,? |hey,? |psa:? )?(?:did(?:n't)? (?:you|u|ya|y'all) (?:already )?know\b|do you (?:already )?know (?:that|why|how|what)\b"
-    r"|(?:fun|random|weird|wild|little[- ]known|surprising|interesting|quick) fact\b|today i learned\b|til\b"
-    r"|(?:i )?bet you (?:didn't|did not|don't|never)\b|(?:you|most people) (?:probably|likely|may|might)? ?(?:didn't|don't|not|never) "
-    r"(?:know|knew|realis?e|realize)\b|few people know\b|ever (?:wonder|notice)(?:ed)? (?:why|how|what)\b(?=[^?]*\.)|here's (?:a|one) (?:fun )?"
-    r"fact\b)",
-    re.IGNORECASE,
+_DID_YOU_KNOW: Final = _any_of(
+    r"^(?:so,? |hey,? |psa:? )?did(?:n't)? (?:you|u|ya) (?:already )?know\b(?! (?:it|him|her|them|each)\b)",
+    r"^do you (?:already )?know (?:that|why)\b",
+    r"^(?:it's a |here's a )?(?:fun|random|weird|wild|little[- ]known|surprising|interesting|quick) fact\b",
+    r"^(?:today i learned|til)\b",
+    r"^(?:i )?bet you (?:didn't|did not|don't|never)\b",
+    r"^you (?:probably |likely |may |might )?(?:didn't|don't|not|never) (?:know|knew|realis?z?e)\b",
+    r"^(?:most|few) people (?:(?:do not|don't|never) )?know\b",
 )
 
-_RESEARCH: Final = (
-    r"(?:stud(?:y|ies)|trials?|meta-?analys[ie]s|paper|preprint|research|systematic review|randomi[sz]ed controlled trial|rct|survey|"
-    r"experiments?|dataset|clinical trial|cohort|data)"
+_STUDY: Final = (
+    r"(?:stud(?:y|ies)|trials?|meta-?analys[ie]s|papers?|preprints?|systematic reviews?|reviews? of|rct|surveys?|"
+    r"cohort|"
+    r"research(?! (?:code|record|project|group|team|question|assistant|fellow|software)))"
 )
-_RESEARCHERS: Final = r"(?:researchers|scientists|neuroscientists|psychologists|economists|epidemiologists|physicians)"
-_FINDS: Final = r"(?:finds?|found|shows?|showed|suggests?|suggested|reveals?|revealed|reports?|reported|links?|linked|confirms?|confirmed|tracked|followed|discover(?:s|ed)?)"
-_NEW_STUDY: Final = re.compile(
-    rf"\b(?:new|recent|latest|fresh|large|huge|major|landmark|20\d\d|\d+-year|harvard|stanford|mit|oxford) (?:[\w-]+ ){{0,3}}{_RESEARCH}\b"
-    rf"(?<!new data)(?<!latest data)(?<!recent data)(?<!new research project)"
-    rf"|\b(?:a|an|one|this|the) (?:[\w-]+ ){{0,3}}{_RESEARCH} (?:of [\d,.]+\b|(?:\([^)]*\) )?(?:from [\w ]+ |in [\w ]+ |by [\w ]+ |just )?{_FINDS}\b|in (?:nature|science|jama|nejm|the lancet|bmj|cell)\b)"
-    rf"|\b{_RESEARCH} (?:just )?{_FINDS}\b"
-    rf"|\b{_RESEARCHERS} (?:at [\w ]+?|from [\w ]+?|in [\w ]+?)?\s?(?:just |have |recently )?{_FINDS}\b"
-    rf"|\b{_RESEARCHERS} (?:at|from) [A-Z]\w+"
-    rf"|\b(?:just )?published (?:today |this week |yesterday )?in (?:the )?(?:journal|nature|science|jama|nejm|lancet|bmj|cell|pnas)\b"
-    rf"|\baccording to (?:a |an |the )?(?:new|recent|latest) (?:[\w-]+ ){{0,2}}(?:{_RESEARCH}|figures)\b"
-    rf"|\bmeta-?analysis of [\d,]+\b|\bnew data (?:from|on|shows?|suggests?)\b|\b(?:our|my) new (?:paper|preprint|study|article) (?:is )?(?:out|in|on|shows?|with|looks|finds)\b",
-    re.IGNORECASE,
+_RESEARCHERS: Final = (
+    r"(?:researchers|scientists|neuroscientists|psychologists|economists|epidemiologists|a team (?:at|from) [\w ]+?)"
 )
-
-_CONTRARIAN: Final = re.compile(
-    r"\b(?:unpopular|controversial|contrarian|minority) (?:opinion|take|view|belief)s?\b|\bhot take\b|\bcontrary to (?:popular|common|what)\b"
-    r"|\bconventional wisdom\b|\b(?:popular|common) (?:advice|belief|wisdom)\b[^.?!]*\b(?:wrong|backwards|bad|harmful|fails?)\b"
-    r"|\b(?:everyone|everybody|most people|most (?:[\w-]+ )?(?:advice|experts|gurus|coaches|founders|teams|companies)|people|they|the experts|your boss|the internet)"
-    r"[^.?!]{0,60}\b(?:(?:is|are|was|were|get(?:s)?|got|have|has) (?:\w+ )?(?:wrong|backwards|lying|nonsense)|wrong\b|it's not|they're wrong)"
-    r"|\b(?:is|are|was|were|'s) (?:\w+ )?(?:overrated|a myth|myths|a lie|lies|a scam|bullshit|nonsense|a trap|a waste of (?:time|money)|not what you think|"
-    r"killing your|making you (?:worse|sick|poor|slow\w*)|dead\b(?! (?:serious|tired|on)))"
-    r"|^(?:please )?stop (?:\w+ing|telling|your|the)\b|^(?:the )?(?:biggest |most common )?myth\s?(?:#?\d+)?\s?:|\bdebunk(?:ed|ing)?\b|^forget (?:about |everything )?(?!to\b)\w+"
-    r"|\byou(?:'ve| have) been (?:lied to|told wrong|doing [\w ]+ wrong)|\bnobody (?:wants to say|talks about|needs)\b|\bno one (?:wants to say|needs)\b"
-    r"|\bthe (?:uncomfortable|hard|inconvenient|ugly) truth\b|\bi (?:strongly |respectfully )?disagree\b|^you (?:don't|do not) need (?!to be\b)"
-    r"|\bchange my mind\b|\bdon't believe the hype\b|^(?:no|nope|sorry),? (?:but )?[^.?!]{3,60}\b(?:isn't|aren't|doesn't|don't|won't|not)\b"
-    r"|\bwe need to stop\b|\bthe opposite is true\b|\bworst advice\b|\bis(?:n't| not) the (?:problem|answer|solution)\b",
-    re.IGNORECASE,
+_FOUND: Final = (
+    r"(?:finds?|found|shows?|showed|suggests?|suggested|reveals?|revealed|reports?|reported|links?|linked|confirms?|"
+    r"confirmed|tracked|followed|discover(?:s|ed)?)"
+)
+_NEW_STUDY: Final = _any_of(
+    rf"\b(?:new|recent|latest|landmark|20\d\d|\d+-year)(?: [\w-]+){{0,2}} {_STUDY}\s*"
+    rf"(?:$|[:!,.]| (?:{_FOUND}|on|of|in|from|by|out|with)\b)",
+    rf"\b(?:a|one|this|our) (?:[\w-]+ ){{0,3}}{_STUDY} (?:from \w+ |in \w+ |by \w+ |just )?{_FOUND}\b",
+    rf"^(?:[\w-]+ ){{0,2}}{_STUDY} (?:just )?{_FOUND}\b",
+    rf"^(?:in )?(?:a )?{_STUDY} of [\d,.]+\b",
+    r"^meta-?analys[ie]s\b",
+    rf"\b{_RESEARCHERS}(?: (?:at|from|in) [\w ]+?)? ?(?:just |have |has |recently )*{_FOUND}\b",
+    r"\bpublished (?:today |this week |yesterday )?in (?:the )?"
+    r"(?:journal|nature|science|jama|nejm|lancet|bmj|cell|pnas)\b",
+    rf"\baccording to (?:a |an |the )?(?:[\w-]+ ){{0,2}}{_STUDY}",
+    r"\bnew data (?:from|shows?|suggests?)\b",
+    r"\b(?:our|my) new (?:paper|preprint|study|article)\b",
 )
 
-_CTA: Final = re.compile(
-    r"(?:^|[.!?…:;,\n\-–—→👇]\s*|\b(?:please|pls|and|then|so|to|now|go|just) )"
-    r"(?:follow (?:me|us|along|for|@\w+|this|if)\b|(?:retweet|rt|repost|like|share|bookmark|save|pin) (?:this|if|it|and|to|with|your|for)\b"
-    r"|(?:reply|comment|respond) (?:with|below|and|if|to this|using|your)\b|(?:drop|leave|post|put|share) (?:your|a|it|them|yours)\b[^.?!]{0,40}\b(?:below|comments?|replies|reply|thread|question|link|👇)"
-    r"|(?:share|send|post) (?:your|us|me)\b|sign (?:up|the|our)\b|signup\b|subscribe\b|register\b|enrol+\b|(?:download|grab|get) (?:it|the|our|my|your|a free)\b"
-    r"|tag (?:a|someone|your|two|the)\b|tell (?:me|us)\b|let (?:me|us) know\b|(?:check|try) (?:out|it out|this out|them out|it)\b|click (?:the|here|below|on|through)\b|tap (?:the|here|below)\b"
-    r"|read (?:more|the (?:full|whole|rest|thread|post|article|guide)|it|our|my|all)\b|learn (?:more|how)\b|find out (?:more|how)\b|watch (?:the|it|live|our|this|now|here)\b|tune in\b"
-    r"|(?:join|donate|volunteer|apply|rsvp|vote)\b(?! (?:the dots|forces))|add your (?:name|voice)\b|(?:dm|message|email|text|call) (?:me|us|your)\b|book (?:a|your|now)\b"
-    r"|take (?:the|our|this) (?:quiz|survey|poll|pledge|test)\b|give (?:us|me|it) a (?:follow|try|like|share)\b|pre-?order\b|buy (?:it|now|tickets|your)\b|listen (?:to|here|now)\b"
-    r"|spread the word\b|pass (?:it|this) on\b|speak (?:up|out)\b|say you(?:'re| are) in\b|see (?:the|our) (?:full|link|thread)\b|visit\b)"
-    r"|\blink (?:is )?in (?:my |our |the )?(?:bio|profile|comments|replies|first reply)\b|\b(?:thoughts|agree)\?\s*(?:reply|comment|👇)"
-    r"|\b(?:follow|subscribe) for more\b|\bfollow @\w+|\bmake sure (?:to|you) (?:follow|vote|subscribe|register|save)\b|\bdon't forget to \w+",
-    re.IGNORECASE,
+# A cheap look first: the full rule is slow on long texts and most texts never mention research.
+_MENTIONS_RESEARCH: Final = _any_of(
+    r"\b(?:stud|trial|meta-?anal|paper|preprint|review|rct|survey|cohort|research|scientist|neurosci|psychol|econom|"
+    r"a team|published|new data)"
+)
+
+_CONTRARIAN: Final = _any_of(
+    r"\b(?:unpopular|controversial|contrarian) (?:opinion|take|view|belief)s?\b",
+    r"\bhot take\b",
+    r"\bcontrary to (?:popular|common|what)\b",
+    r"\bconventional wisdom\b",
+    r"^(?:everyone|everybody|most (?:people|experts|gurus|coaches|founders)|people) "
+    r"(?:says?|thinks?|believes?|tells?|gets?)\b.*"
+    r"\b(?:wrong|backwards|doesn't|isn't|aren't|don't)\b",
+    r"^most (?:[\w-]+ )?advice\b.*\b(?:wrong|backwards|bad|harmful|useless)\b",
+    r"\b(?:is|are|'s) (?:\w+ ){0,2}"
+    r"(?:overrated|myths?|lies?|scams?|bullshit|a waste of (?:time|money|an? \w+))\b(?! detector)",
+    r"^(?:please )?stop (?:\w+ing|telling)\b(?! (?:by|around)\b)",
+    r"^(?:the )?(?:biggest |most common )?myth\s?(?:#?\d+)?\s?:",
+    r"^forget (?:about |everything )?(?!to [a-z])[\w-]+[^,]*[.!]",
+    r"\byou(?:'ve| have) been lied to\b",
+    r"^nobody wants to (?:say|hear)\b",
+    r"\bthe (?:uncomfortable|inconvenient|ugly) truth\b",
+    r"^i (?:strongly |respectfully )?disagree with the (?:idea|notion|advice)\b",
+    r"^you (?:don't|do not) need\b[^.]*\. (?:you|what you) (?:need|just need)\b",
+    r"^the worst advice\b",
+    r"\bchange my mind\b",
+)
+
+_ASK: Final = r"(?:^|[.!?…:;,–—→👇(]\s*|\b(?:please|pls|and|then|now) )"
+_REQUEST: Final = _any_of(
+    r"follow (?:me|us|along|for|@\w+)\b",
+    r"(?:retweet|rt|repost|like|share|bookmark|save|pin) (?:this|if|it|and|to|with)\b",
+    r"(?:reply|comment|respond) (?:with|below|and|if|['\"]\w+)",
+    r"(?:drop|leave|post|put|share|send) (?:us |me )?(?:your|yours)\b",
+    r"(?:sign up|subscribe|register|enrol+|donate|volunteer|apply|rsvp|pre-?order|chip in|speak (?:up|out)|vote)\b",
+    r"(?:download|grab|get|read|watch|buy|book|see) (?:it|the|our|my|your|a free|more|here|live|this|tickets)\b",
+    r"(?:join|visit|support) (?:us|me|the|our|@\w+|in)\b",
+    r"(?:tag (?:a|someone|your|two)|tell (?:me|us)|let (?:me|us) know|add your (?:name|voice))\b",
+    r"(?:check|try) (?:(?:it|this|them) )?out\b",
+    r"(?:click|tap) (?:the|here|below|through|on)\b",
+    r"(?:learn|find out) (?:more|how|why)\b",
+    r"(?:tune in|listen (?:to|here|now)|take (?:the|our|this) (?:quiz|survey|poll|pledge)|spread the word|"
+    r"pass it on)\b",
+    r"(?:dm|message|text) (?:me|us)\b",
+)
+_CTA: Final = _any_of(
+    _ASK + f"(?:{_REQUEST.pattern})",
+    r"\blink (?:is )?in (?:my |our |the )?(?:bio|profile|comments|replies|first reply)\b",
+    r"\bfollow for more\b",
+    r"\b(?:make sure (?:to|you)|don't forget to) (?:follow|vote|subscribe|register|save|share|sign)\b",
 )
 
 
@@ -108,9 +148,9 @@ def hook_pattern(text: str) -> HookPattern:
     head = " ".join(sentences[:2])
     if _DID_YOU_KNOW.search(sentences[0]):
         return "did-you-know"
-    if _NEW_STUDY.search(head):
+    if _MENTIONS_RESEARCH.search(head) and _NEW_STUDY.search(head):
         return "new-study"
-    if any(_CONTRARIAN.search(sentence) for sentence in sentences[:2]):
+    if _CONTRARIAN.search(head):
         return "contrarian"
     if _QUESTION_END.search(sentences[0]):
         return "question"
@@ -126,4 +166,4 @@ def _sentences(text: str) -> list[str]:
     plain = _LEADING_NOISE.sub("", plain.strip())
     plain = _LABEL.sub("", plain)
     sentences = [part.strip() for part in _SENTENCE_END.split(plain)]
-    return [part for part in sentences if re.search(r"\w", part)]
+    return [part for part in sentences if _WORD.search(part)]
