@@ -1,0 +1,296 @@
+"""The default policy `growth`: cooled contextual Thompson sampling on counts with exposure, arm and hour chosen jointly.
+
+Follows, retweets and replies share one drifting count model (`glm.py`): what one count says about an arm informs the
+others through their prior correlation. Final rows are learned for good; first passes are added to a copy of the
+posterior whenever something is planned, so that a final row replaces its provisional one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any, Self
+
+import numpy as np
+
+from xbot_dagster.domain.learning.coefficients import (
+    Key,
+    PooledLevel,
+    Prior,
+    arm_features,
+    context_features,
+    hour_keys,
+    post_features,
+)
+from xbot_dagster.domain.learning.glm import DriftingCounts
+from xbot_dagster.domain.learning.growth_config import METRICS, REWARD_WEIGHTS, GrowthConfig
+from xbot_dagster.domain.learning.ledger import Ledger
+from xbot_dagster.domain.learning.policy import (
+    HIGH_UNCERTAINTY,
+    Belief,
+    Choice,
+    NoChoice,
+    Outcome,
+    Pending,
+    UpdateSummary,
+    days_since_epoch,
+    open_pairs,
+)
+from xbot_dagster.domain.learning.propensity import draw, mixture
+from xbot_dagster.domain.learning.reward import DEFAULT_REFERENCES, RewardReferences
+from xbot_dagster.domain.learning.sampling import sample_rewards
+from xbot_dagster.domain.learning.tallies import Tallies, outcome_value, references_state
+from xbot_dagster.errors import UserError
+
+FORMAT = "growth/1"
+ROWS_PER_STEP = 64  # a longer day is learned in steps, so that an imported history costs memory by the step
+
+
+class GrowthPolicy:
+    """Implements `policy.Policy`. References and configuration are frozen for the life of a version."""
+
+    name = "growth"
+    version = "growth_v1"
+
+    def __init__(
+        self,
+        arms: Sequence[str],
+        references: RewardReferences = DEFAULT_REFERENCES,
+        config: GrowthConfig | None = None,
+        pooled: Mapping[Key, PooledLevel] | None = None,
+    ) -> None:
+        """`arms`: names, at least one, without repetition. `pooled`: levels known from other accounts (`pooling.py`)."""
+        self.arms = tuple(arms)
+        if not self.arms or len(set(self.arms)) != len(self.arms):
+            raise UserError(
+                "A policy needs at least one arm and no arm twice.", f"Arms given: {', '.join(self.arms) or 'none'}."
+            )
+        self.references, self.config = references, config or GrowthConfig()
+        self.pooled = dict(pooled or {})
+        self._rates = np.array([references.per_impression()[metric] for metric in METRICS])
+        self._weights = np.array([REWARD_WEIGHTS[metric] for metric in METRICS])
+        self.model = DriftingCounts(self._prior(), len(METRICS), self.config.dispersion)
+        self.model.ensure([("base",), ("novelty",), *(("arm", arm) for arm in self.arms), *hour_keys()])
+        self.ledger, self.tallies = Ledger(), Tallies()
+
+    def _prior(self) -> Prior:
+        base = PooledLevel(
+            tuple(np.log(self._rates * self.config.typical_share)), (self.config.base_sd,) * len(METRICS)
+        )
+        return Prior(self.config.block_priors(), {**self.pooled, ("base",): base})
+
+    def update(self, outcomes: Sequence[Outcome], *, now: datetime) -> UpdateSummary:
+        """Learn final rows in the order they were posted, keep first passes as provisional; see `policy.Policy`."""
+        fresh, replaced, skipped = self.ledger.sort(outcomes, now)
+        for group in _by_day(fresh):
+            self._learn(self.model, group)
+        for row in fresh:
+            value = outcome_value(row, self.references)
+            if value is not None:
+                self.tallies.add(row, value)
+        self._forget_surplus()
+        return UpdateSummary(len(fresh), len(self.ledger.provisional), replaced, skipped)
+
+    def _learn(self, model: DriftingCounts, rows: Sequence[Outcome]) -> None:
+        model.advance(np.floor(days_since_epoch(rows[0].posted_at)))
+        counts = np.array([[_count(getattr(row, metric)) for metric in METRICS] for row in rows])
+        exposure = np.array([row.impressions for row in rows], float)
+        model.observe([post_features(row.arm, row.hour, row.context) for row in rows], counts, exposure)
+
+    def _forget_surplus(self) -> None:
+        """Keep the posterior small: of each open-ended block the levels with fewest posts give way."""
+        for block, limit in self.config.level_limits().items():
+            keys = [key for key in self.model.keys if key[0] == block]
+            if len(keys) > limit:
+                spread = {
+                    key: self.model.cov[k, k] for key in keys for k in [self.model.index[key] * self.model.metrics]
+                }
+                self.model.drop(sorted(keys, key=lambda key: -spread[key])[: len(keys) - limit])
+
+    def _belief_at(self, now: datetime, pending: Sequence[Pending]) -> DriftingCounts:
+        """The posterior as of `now`: final rows, provisional rows, and the narrowing that pending posts promise."""
+        model = self.model.copy()
+        for group in _by_day(sorted(self.ledger.provisional.values(), key=lambda row: (row.posted_at, row.id))):
+            self._learn(model, group)
+        model.advance(days_since_epoch(now))
+        if pending:
+            model.expect(
+                [post_features(post.arm, post.hour, post.context) for post in pending], self.config.usual_exposure
+            )
+        return model
+
+    def propose(
+        self,
+        context: Mapping[str, Any],
+        admissible: np.ndarray | None,
+        rng: np.random.Generator,
+        *,
+        now: datetime,
+        epsilon: float,
+        pending: Sequence[Pending] = (),
+    ) -> Choice | NoChoice:
+        """See `policy.Policy`."""
+        return self.propose_day([context], rng, now=now, epsilon=epsilon, admissible=admissible, pending=pending)[0]
+
+    def propose_day(
+        self,
+        contexts: Sequence[Mapping[str, Any]],
+        rng: np.random.Generator,
+        *,
+        now: datetime,
+        epsilon: float,
+        capacity: Sequence[int] | None = None,
+        admissible: np.ndarray | None = None,
+        pending: Sequence[Pending] = (),
+    ) -> list[Choice | NoChoice]:
+        """See `policy.Policy`."""
+        mask, room = open_pairs(len(self.arms), admissible, capacity)
+        model = self._belief_at(now, pending)
+        choices: list[Choice | NoChoice] = []
+        for context in contexts:
+            pairs = mask & (room > 0)
+            if not pairs.any():
+                choices.append(NoChoice("no admissible arm and hour is left", context))
+                continue
+            choice = self._choose(model, context, pairs, epsilon, rng)
+            room[choice.hour] -= 1
+            choices.append(choice)
+        return choices
+
+    def _choose(
+        self,
+        model: DriftingCounts,
+        context: Mapping[str, Any],
+        pairs: np.ndarray,
+        epsilon: float,
+        rng: np.random.Generator,
+    ) -> Choice:
+        config = self.config
+        sampled = sample_rewards(
+            model,
+            self.arms,
+            context,
+            weights=self._weights,
+            references=self._rates,
+            temperature=config.temperature,
+            interaction_share=config.interaction_share,
+            draws=config.draws,
+            rng=rng,
+        )
+        picked = sampled.pick_shares(pairs)
+        mean, sd = sampled.arm_values(pairs)
+        propensity = mixture(picked, pairs, epsilon)
+        (arm, hour), forced = draw(picked, pairs, epsilon, rng)
+        widths = sd / config.temperature**0.5
+        return Choice(
+            arm=self.arms[arm],
+            hour=hour,
+            propensity=float(propensity[arm, hour]),
+            arm_propensity=float(propensity[arm].sum()),
+            hour_propensity=float(propensity[:, hour].sum()),
+            epsilon=epsilon,
+            policy=self.name,
+            version=self.version,
+            context=dict(context),
+            arms=self.arms,
+            pair_propensities=propensity,
+            expected_reward={name: (float(m), float(s)) for name, m, s in zip(self.arms, mean, widths)},
+            forced_explore=HIGH_UNCERTAINTY if forced else None,
+            fallback=None
+            if self.tallies.total.samples or self.ledger.provisional
+            else "no outcome yet: the prior chooses",
+        )
+
+    def beliefs(self, *, now: datetime) -> list[Belief]:
+        """Arms, hours, topics and hooks at an otherwise ordinary post; see `policy.Policy`."""
+        model = self._belief_at(now, ())
+        shared = context_features({})
+        rows: dict[tuple[str, str], Mapping[Key, float]] = {
+            ("content", arm): {**shared, **arm_features(arm, {})} for arm in self.arms
+        }
+        for hour in range(24):
+            features = post_features(self.arms[0], hour, {})
+            rows[("timing", str(hour))] = {key: value for key, value in features.items() if key[0] != "arm"}
+        for key in model.keys:
+            if key[0] in ("topic", "hook"):
+                rows[(key[0], key[1])] = {**shared, key: 1.0}
+        mean, cov = model.project(list(rows.values()))
+        sd = np.sqrt(np.diag(cov))
+        # Quantiles of single levels need no joint draws: a fixed grid of normal quantiles gives the same report every time.
+        from scipy.special import ndtri
+
+        grid = ndtri((np.arange(400) + 0.5) / 400)
+        rate = np.exp(
+            np.clip((mean + grid[:, None] * sd).reshape(len(grid), len(rows), -1) - np.log(self._rates), -20, 20)
+        )
+        reward = (np.minimum(1, rate) * self._weights).sum(2)
+        return [self._belief(scope, name, reward[:, i]) for i, (scope, name) in enumerate(rows)]
+
+    def _belief(self, scope: str, name: str, reward: np.ndarray) -> Belief:
+        tally = self.tallies.of(scope, name)
+        mean, variance = float(reward.mean()), float(reward.var())
+        size = max(mean * (1 - mean) / max(variance, 1e-12) - 1, 1e-3)
+        low, high = np.quantile(reward, [0.025, 0.975])
+        return Belief(
+            scope, name, tally.samples, tally.successes, tally.samples - tally.successes, mean, float(low), float(high),
+            mean * size, (1 - mean) * size,
+        )  # fmt: skip
+
+    def posterior(self) -> dict[Key, PooledLevel]:
+        """Mean and standard deviation of every coefficient, for `pooling.pooled_prior`."""
+        mean, sd = self.model.mean.reshape(-1, len(METRICS)), np.sqrt(np.diag(self.model.cov)).reshape(-1, len(METRICS))
+        return {
+            key: PooledLevel(tuple(map(float, m)), tuple(map(float, s))) for key, m, s in zip(self.model.keys, mean, sd)
+        }
+
+    def state(self) -> dict[str, Any]:
+        """See `policy.Policy`."""
+        return {
+            "format": FORMAT,
+            "policy": self.name,
+            "version": self.version,
+            "arms": list(self.arms),
+            "references": references_state(self.references),
+            "config": asdict(self.config),
+            "pooled": [[list(key), list(level.mean), list(level.sd)] for key, level in self.pooled.items()],
+            "model": self.model.state(),
+            "ledger": self.ledger.state(),
+            "tallies": self.tallies.state(),
+        }
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any]) -> Self:
+        """See `policy.Policy`."""
+        if state.get("format") != FORMAT:
+            raise UserError(
+                f"This stored policy has the format {state.get('format')!r}, not {FORMAT!r}.",
+                "Train again from the outcomes.",
+            )
+        try:
+            pooled = {tuple(key): PooledLevel(tuple(mean), tuple(sd)) for key, mean, sd in state["pooled"]}
+            config = GrowthConfig.from_state(state["config"])
+            policy = cls(state["arms"], RewardReferences(**state["references"]), config, pooled)
+            policy.model = DriftingCounts.from_state(state["model"], policy._prior(), len(METRICS))
+            policy.ledger, policy.tallies = Ledger.from_state(state["ledger"]), Tallies.from_state(state["tallies"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise UserError(f"The stored policy is damaged: {error}.", "Train again from the outcomes.") from error
+        return policy
+
+
+def _count(value: float | None) -> float:
+    """A count for the model: NaN (not measured) for None, and for attributed follows below zero."""
+    return float("nan") if value is None or not np.isfinite(value) or value < 0 else float(value)
+
+
+def _by_day(rows: Iterable[Outcome]) -> Iterable[list[Outcome]]:
+    """Rows of one UTC day at a time, at most `ROWS_PER_STEP` each; `rows` in order of posting."""
+    group: list[Outcome] = []
+    for row in rows:
+        same_day = group and np.floor(days_since_epoch(row.posted_at)) == np.floor(days_since_epoch(group[0].posted_at))
+        if group and (not same_day or len(group) == ROWS_PER_STEP):
+            yield group
+            group = []
+        group.append(row)
+    if group:
+        yield group
