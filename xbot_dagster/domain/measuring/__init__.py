@@ -1,0 +1,1 @@
+"""Reading, checking and deriving what happened to a post; features; attribution; exports."""
