@@ -22,28 +22,33 @@ def database_url(url: str | URL, driver: str = "psycopg") -> URL:
 
 
 def make_engine(url: str | URL, clock: Clock, *, run_id: str = "", actor: str = "", pool_size: int = 4) -> Engine:
-    """An engine for one process or one Dagster run.
+    """An engine for one process; `for_run` gives a Dagster run its own view of the same pool.
 
     Every transaction sets `xbot.run_id`, `xbot.actor` and, on a simulated clock, `xbot.now`, all local to the transaction.
     """
-    name = f"xbot:{run_id}"[:60] if run_id else "xbot"
     engine = create_engine(
         database_url(url),
         pool_size=pool_size,
         max_overflow=4,
         pool_pre_ping=True,
-        connect_args={"connect_timeout": 10, "application_name": name, "options": "-c statement_timeout=120000 -c timezone=UTC"},
+        connect_args={"connect_timeout": 10, "application_name": "xbot", "options": "-c statement_timeout=120000 -c timezone=UTC"},
     )
 
     @event.listens_for(engine, "begin")
     def _stamp(conn: Connection) -> None:
         now = clock.now().isoformat() if clock.simulated else ""
+        options = conn.get_execution_options()
         conn.exec_driver_sql(
             "SELECT set_config('xbot.now', %s, true), set_config('xbot.run_id', %s, true), set_config('xbot.actor', %s, true)",
-            (now, run_id, actor),
+            (now, options.get("xbot_run_id", run_id), options.get("xbot_actor", actor)),
         )
 
     return engine
+
+
+def for_run(engine: Engine, run_id: str, actor: str) -> Engine:
+    """The same pool, its transactions stamped with a Dagster run and an actor."""
+    return engine.execution_options(xbot_run_id=run_id, xbot_actor=actor)
 
 
 def one(conn: Connection, sql: str, **parameters: Any) -> Any:

@@ -1,0 +1,28 @@
+"""posted_tweets: what is live. The only asset whose run submits anything."""
+
+import dagster as dg
+
+from xbot_dagster.assets.decisions import queued_decisions, queued_replies
+from xbot_dagster.assets.metadata import result
+from xbot_dagster.resources.database import Database
+from xbot_dagster.resources.x import X
+from xbot_dagster.stages import publish, reconcile
+
+
+@dg.asset(
+    deps=[queued_decisions, queued_replies],
+    group_name="publishing",
+    kinds={"postgres", "playwright"},
+    tags={"stage": "post"},
+    pool="x_post",
+)
+def posted_tweets(database: dg.ResourceParam[Database], x: dg.ResourceParam[X]) -> dg.MaterializeResult:
+    """Publishes what is due, effectively once; what ends in doubt is left to the reconciler, never retried."""
+    report = publish.run(database.engine, database.clock, database.settings, x.publisher_for(database))
+    return result(report, table="posted_decisions")
+
+
+@dg.op(pool="x_post", description="Looks for posts in doubt on our own timeline: adopts, waits, returns to the queue, or asks a person.")
+def reconcile_in_doubt(context: dg.OpExecutionContext, database: dg.ResourceParam[Database], x: dg.ResourceParam[X]) -> None:
+    report = reconcile.run(database.engine, database.clock, database.settings, x.publisher_for(database))
+    context.add_output_metadata(dict(result(report).metadata or {}))

@@ -1,0 +1,62 @@
+"""content_predictor and timing_predictor: versioned models. Today's partition trains for real; an earlier one is a back-test."""
+
+from collections.abc import Iterator
+from datetime import date, timedelta
+
+import dagster as dg
+
+from xbot_dagster.assets.features import post_features
+from xbot_dagster.assets.metadata import result
+from xbot_dagster.assets.outcomes import pass2_outcomes
+from xbot_dagster.partitions import daily, single_run
+from xbot_dagster.resources.database import Database
+from xbot_dagster.stages import backtest, train
+from xbot_dagster.store.cache import Cache
+from xbot_dagster.store.deployment import accounts
+
+
+@dg.asset(
+    deps=[post_features, pass2_outcomes],
+    partitions_def=daily,
+    backfill_policy=single_run,
+    group_name="learning",
+    kinds={"postgres", "lightgbm", "scikitlearn"},
+    tags={"stage": "train"},
+)
+def content_predictor(
+    context: dg.AssetExecutionContext, database: dg.ResourceParam[Database], cache: dg.ResourceParam[Cache]
+) -> Iterator[dg.MaterializeResult]:
+    """Predicts impressions, retweets, engagement and profile visits of a draft; promoted only if it beats the rolling mean."""
+    yield _trained(context, database, cache, "content")
+
+
+@dg.asset(
+    deps=[post_features, pass2_outcomes],
+    partitions_def=daily,
+    backfill_policy=single_run,
+    group_name="learning",
+    kinds={"postgres", "scikitlearn"},
+    tags={"stage": "train"},
+)
+def timing_predictor(
+    context: dg.AssetExecutionContext, database: dg.ResourceParam[Database], cache: dg.ResourceParam[Cache]
+) -> Iterator[dg.MaterializeResult]:
+    """Predicts how the hour and weekday in the account's zone move reach."""
+    yield _trained(context, database, cache, "timing")
+
+
+def _trained(context: dg.AssetExecutionContext, database: Database, cache: Cache, kind: str) -> dg.MaterializeResult:
+    """Train the partitions of this run: today's for serving, earlier ones as a walk-forward back-test."""
+    today = database.clock.now().date()
+    first, last = (date.fromisoformat(key) for key in (context.partition_key_range.start, context.partition_key_range.end))
+    with database.engine.connect() as conn:
+        names = [a.account for a in accounts(conn)]
+    reports = []
+    for offset in range((last - first).days + 1):
+        day = first + timedelta(days=offset)
+        for account in names:
+            if day >= today:
+                reports.append(train.run(database.engine, database.clock, database.settings, cache, account, kind, day))
+            else:
+                reports.append(backtest.run_partition(database.engine, database.clock, database.settings, account, day, kind))
+    return result(train.TrainingSummary.of(reports), table="predictor_versions")

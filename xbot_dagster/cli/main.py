@@ -1,0 +1,50 @@
+"""Assembles the `xbot` command and is the one place where errors become sentences and exit codes."""
+
+import sys
+from typing import Annotated
+
+import click
+import typer
+
+from xbot_dagster import __version__
+from xbot_dagster.cli import home
+from xbot_dagster.cli.runtime import errors, show_log_lines
+from xbot_dagster.errors import UserError
+
+app = typer.Typer(
+    help="Plans, gates, queues, publishes and measures an X account's posts, and learns from what really happened.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+
+def _version(value: bool) -> None:
+    if value:
+        typer.echo(f"xbot {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False) -> None:
+    show_log_lines()
+
+
+home.mount(app)
+
+
+def main() -> None:
+    """Entry point. Exit codes: 0 done, 1 failed, 2 wrong usage, 3 unhealthy."""
+    try:
+        code = app(standalone_mode=False)
+    except UserError as error:
+        errors.print(f"xbot: {error}", markup=False)
+        sys.exit(error.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except (click.Abort, KeyboardInterrupt):
+        errors.print("xbot: interrupted.")
+        sys.exit(130)
+    sys.exit(code if isinstance(code, int) else 0)

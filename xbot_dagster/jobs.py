@@ -1,0 +1,40 @@
+"""Jobs are verbs: each step of the loop. All run in process: a Dagster run costs seconds, so each is one batch over everything due."""
+
+import dagster as dg
+
+from xbot_dagster.assets.posts import reconcile_in_doubt
+from xbot_dagster.partitions import daily
+
+# No run retry may repeat a submit; posting decides about retries itself, item by item.
+_NEVER_RETRY = {"dagster/max_retries": "0"}
+
+
+def _job(name: str, *assets: str, description: str, queue: str = "default", **keywords: object) -> dg.UnresolvedAssetJobDefinition:
+    tags = {"dagster-celery/queue": queue, **(_NEVER_RETRY if queue == "post" else {})}
+    return dg.define_asset_job(
+        name, selection=list(assets), description=description, tags=tags, executor_def=dg.in_process_executor, **keywords  # pyright: ignore
+    )
+
+
+refresh_candidates = _job("refresh_candidates", "content_candidates", description="Read every source; add what is new.")
+plan = _job("plan", "queued_decisions", description="Fill each account's coming day with decisions.")
+reply = _job("reply", "queued_replies", description="Draft answers to people who addressed us.", queue="collect")
+post = _job("post", "posted_tweets", description="Publish what is due.", queue="post")
+collect = _job("collect", "pass1_outcomes", "pass2_outcomes", description="Read the outcomes that are due.", queue="collect")
+snapshot_followers = _job("snapshot_followers", "follower_snapshots", description="Read the follower counts.", queue="collect")
+learn = _job(
+    "learn", "post_features", "bandit_arms", "experiment_lift", description="Learn from new outcomes.", queue="train", partitions_def=daily
+)
+train = _job("train", "content_predictor", "timing_predictor", description="Train predictor versions.", queue="train", partitions_def=daily)
+
+
+@dg.job(
+    description="End what is in doubt: look at our own timeline and adopt, wait, requeue or ask a person.",
+    tags={"dagster-celery/queue": "post", **_NEVER_RETRY},
+    executor_def=dg.in_process_executor,
+)
+def reconcile() -> None:
+    reconcile_in_doubt()
+
+
+everything = [refresh_candidates, plan, reply, post, reconcile, collect, snapshot_followers, learn, train]

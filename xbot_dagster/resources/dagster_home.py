@@ -1,0 +1,36 @@
+"""DAGSTER_HOME under the home, and the variables that Dagster's own processes need."""
+
+import shutil
+from importlib.resources import files
+from pathlib import Path
+
+from sqlalchemy.engine import make_url
+
+from xbot_dagster.embedded.services import Services
+from xbot_dagster.settings import Settings
+
+
+def environment(settings: Settings, services: Services) -> dict[str, str]:
+    """Lay dagster.yaml into DAGSTER_HOME and return the variables for Dagster processes of this home.
+
+    The storage address is always `postgresql+psycopg2://` (see dagster.yaml).
+    """
+    home = services.home.dagster
+    home.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(_shipped("dagster.yaml"), home / "dagster.yaml")
+    address = make_url(services.dagster_url).set(drivername="postgresql+psycopg2")
+    return {
+        "XBOT_HOME": str(settings.home),
+        "DAGSTER_HOME": str(home),
+        "DAGSTER_PG_URL": address.render_as_string(hide_password=False),
+    }
+
+
+def workspace_file() -> Path:
+    """The shipped workspace.yaml."""
+    return _shipped("workspace.yaml")
+
+
+def _shipped(name: str) -> Path:
+    packaged = Path(str(files("xbot_dagster"))) / "deploy" / name
+    return packaged if packaged.exists() else Path(__file__).parents[2] / name

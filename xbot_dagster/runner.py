@@ -1,0 +1,90 @@
+"""Run one of the shipped jobs here and now, stored on the home's Dagster instance like any other run.
+
+Used by the commands, the rehearsal and the API's triggers (`python -m xbot_dagster.runner JOB RUN_ID`).
+"""
+
+import os
+import sys
+import uuid
+import warnings
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+
+import dagster as dg
+
+from xbot_dagster.embedded import services
+from xbot_dagster.errors import UserError
+from xbot_dagster.resources.dagster_home import environment
+from xbot_dagster.settings import Settings, load_settings
+
+
+class StageFailed(UserError):
+    """A run of a job failed; the message is the cause, the run holds the rest."""
+
+
+class Runner:
+    """The home's Dagster instance with its definitions. Use as a context manager."""
+
+    def __init__(self, settings: Settings, definitions: dg.Definitions) -> None:
+        os.environ.update(environment(settings, services.attach(settings)))
+        self.definitions = definitions
+        self.instance = dg.DagsterInstance.get()
+
+    def __enter__(self) -> "Runner":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.instance.dispose()
+
+    def run(
+        self,
+        job: str,
+        *,
+        tags: Mapping[str, str] | None = None,
+        partition_key: str | None = None,
+        asset_selection: Sequence[dg.AssetKey] | None = None,
+        run_id: str | None = None,
+    ) -> dg.ExecuteInProcessResult:
+        """Execute `job`. Raises StageFailed with the first cause when a step fails."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", dg.BetaWarning)
+            result = self.definitions.resolve_job_def(job).execute_in_process(
+                instance=self.instance,
+                tags=tags,
+                partition_key=partition_key,
+                asset_selection=asset_selection,
+                run_id=run_id or str(uuid.uuid4()),
+                raise_on_error=False,
+            )
+        if not result.success:
+            raise StageFailed(f"The {job} run failed: {_cause(result)}", f"Its run is {result.run_id}.")
+        return result
+
+
+def _cause(result: dg.ExecuteInProcessResult) -> str:
+    """The innermost error message of the first failure."""
+    for event in result.all_events:
+        if event.is_failure and event.event_specific_data is not None:
+            error = getattr(event.event_specific_data, "error", None)
+            while error is not None and error.cause is not None:
+                error = error.cause
+            if error is not None:
+                return error.message.strip().splitlines()[0]
+    return "no step reported why"
+
+
+def run_job(job: str, run_id: str | None = None, tags: Mapping[str, str] | None = None, partition_key: str | None = None) -> dg.ExecuteInProcessResult:
+    """Run a shipped job on the deployment of this environment."""
+    from xbot_dagster.definitions import build_definitions
+
+    settings = load_settings()
+    with Runner(settings, build_definitions(settings)) as runner:
+        return runner.run(job, run_id=run_id, tags=tags, partition_key=partition_key)
+
+
+if __name__ == "__main__":
+    try:
+        run_job(sys.argv[1], sys.argv[2], {"xbot/actor": sys.argv[3]} if len(sys.argv) > 3 else None)
+    except UserError as error:
+        sys.stderr.write(f"xbot: {error}\n")
+        sys.exit(error.exit_code)

@@ -1,0 +1,57 @@
+"""The one way a sensor or schedule asks the database: a fault is a skip reason with a sentence, never a crash loop."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import dagster as dg
+from sqlalchemy import Connection
+from sqlalchemy.exc import OperationalError
+
+from xbot_dagster.errors import DatabaseError, HomeError
+from xbot_dagster.resources.database import Database
+from xbot_dagster.store import ticks
+
+# What is due is decided by rows and kill switches, not by whether a person switched a sensor on.
+RUNNING = dg.DefaultSensorStatus.RUNNING
+
+Answer = list[dg.RunRequest] | str
+
+_UNFINISHED = [
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
+
+
+def ask(
+    name: str,
+    kind: str,
+    instance: dg.DagsterInstance,
+    database: Database,
+    question: Callable[[Connection], Answer],
+    *,
+    busy_with: Sequence[str] = (),
+) -> Any:
+    """Ask `question`; a string is the reason for doing nothing. `busy_with` are jobs that must not already be under way."""
+    try:
+        with database.engine.begin() as conn:
+            answer = question(conn)
+            if not isinstance(answer, str):
+                under_way = [job for job in busy_with if _under_way(instance, job)]
+                if under_way:
+                    answer = f"a run of {', '.join(under_way)} is still under way"
+            if isinstance(answer, str):
+                ticks.record(conn, name, kind, skipped=answer)
+                return dg.SkipReason(answer)
+            ticks.record(conn, name, kind, did={"requested": [r.job_name for r in answer]})
+            return answer
+    except (DatabaseError, HomeError) as error:
+        return dg.SkipReason(f"degraded: {error}")
+    except OperationalError as error:
+        return dg.SkipReason(f"degraded: the database does not answer ({type(error.orig).__name__}); nothing is done until it does.")
+
+
+def _under_way(instance: dg.DagsterInstance, job: str) -> bool:
+    return instance.get_runs_count(dg.RunsFilter(job_name=job, statuses=_UNFINISHED), limit=1) > 0
