@@ -1,0 +1,115 @@
+"""The figures: learning status, growth, metrics. Each is derived from the tables at the moment of asking."""
+
+from typing import Any
+
+from fastapi import APIRouter
+from sqlalchemy import Connection
+
+from xbot_dagster.api.problems import responses
+from xbot_dagster.api.service import AccountQuery, Reader, Service, ServiceOf
+from xbot_dagster.api.shapes import GrowthShape, LearningStatus, MetricsShape
+from xbot_dagster.domain.learning.exploration import epsilon_at
+from xbot_dagster.store import config, figures
+from xbot_dagster.store.deployment import DEFAULT_ACCOUNT
+from xbot_dagster.store.deployment import account as find_account
+
+router = APIRouter(prefix="/api", tags=["figures"], responses=responses(401, 404, 422, 429, 503))
+
+
+@router.get("/learning/status", response_model=LearningStatus, summary="How learning stands")
+def learning_status(service: ServiceOf, _: Reader, account: AccountQuery = DEFAULT_ACCOUNT) -> dict[str, Any]:
+    with service.begin() as conn:
+        return learning_document(service, conn, account)
+
+
+@router.get("/growth", response_model=GrowthShape, summary="Followers, best posts and engagement of seven days")
+def growth(service: ServiceOf, _: Reader, account: AccountQuery = DEFAULT_ACCOUNT) -> dict[str, Any]:
+    with service.begin() as conn:
+        find_account(conn, account)
+        return growth_document(figures.growth(conn, account))
+
+
+@router.get("/metrics", response_model=MetricsShape, summary="How the loop runs")
+def metrics(service: ServiceOf, _: Reader, account: AccountQuery = DEFAULT_ACCOUNT) -> dict[str, Any]:
+    with service.begin() as conn:
+        find_account(conn, account)
+        loop, grown = figures.loop(conn, service.budget_day(), account), figures.growth(conn, account)
+    return {
+        "openaiCalls_total": loop.calls_total,
+        "openaiCalls_failed": loop.calls_failed,
+        "daily_cost_usd": loop.llm_cost_usd,
+        "daily_x_cost_usd": loop.x_cost_usd,
+        "postsQueued": loop.posts_queued,
+        "postsPosted_4h": loop.posts_posted_4h,
+        "posts_in_doubt": loop.posts_in_doubt,
+        "followers_today": grown.followers_today,
+        "fpki_avg_7d": grown.fpki_avg_7d,
+        "alerts_open": loop.alerts_open,
+    }
+
+
+def explore_rate(service: Service, live: config.LiveConfig, found: figures.LearningFigures) -> float:
+    """Epsilon now: from the first outcome of the family, or from the operator's latest change."""
+    return epsilon_at(
+        service.now(),
+        found.first_outcome_at,
+        anchored_at=live.epsilon_anchored_at,
+        anchored_value=live.epsilon,
+        start=live.epsilon,
+    )
+
+
+def learning_document(service: Service, conn: Connection, account: str) -> dict[str, Any]:
+    """The learning status as the API prints it. Raises NotFound."""
+    find_account(conn, account)
+    live, found = (
+        config.read_config(conn, service.settings, account),
+        figures.learning(conn, account, service.budget_day()),
+    )
+    limit = service.settings.DAILY_OPENAI_LIMIT_USD
+    return {
+        "predictorVersion": f"v{found.predictor_version or 0}",
+        "exploreRate": explore_rate(service, live, found),
+        "policy": "growth" if live.learning_engine_v2 else "seed",
+        "arms": [
+            {
+                "name": arm.name,
+                "scope": arm.scope,
+                "successes": arm.successes,
+                "failures": arm.failures,
+                "samples": arm.samples,
+                "meanReward": arm.mean_reward,
+                "ciWidth": None if arm.ci_low is None or arm.ci_high is None else arm.ci_high - arm.ci_low,
+            }
+            for arm in found.arms
+        ],
+        "totalOutcomes": found.total_outcomes,
+        "realOutcomes": found.real_outcomes,
+        "simulatedOutcomes": found.simulated_outcomes,
+        "lastTrainedAt": found.last_trained_at,
+        "budgetStatus": {
+            "dailyLimit": limit,
+            "used": found.budget_used_usd,
+            "reserved": found.budget_reserved_usd,
+            "remaining": max(0.0, limit - found.budget_used_usd - found.budget_reserved_usd),
+        },
+    }
+
+
+def growth_document(found: figures.Growth) -> dict[str, Any]:
+    """Growth as the API prints it."""
+    return {
+        "followers_today": found.followers_today,
+        "followers_24h": found.followers_24h,
+        "followers_7d": found.followers_7d,
+        "fpki_avg_7d": found.fpki_avg_7d,
+        "top_posts_by_follows": [vars(post) for post in found.top_posts],
+        "engagement_summary": {
+            "total_posts_7d": found.total_posts_7d,
+            "avg_er_7d": found.avg_er_7d,
+            "avg_reward_7d": found.avg_reward_7d,
+            "impressions_7d": found.impressions_7d,
+        },
+        "novelty_avg_7d": found.novelty_avg_7d,
+        "reply_uplift_pct": found.reply_uplift_pct,
+    }
