@@ -8,7 +8,9 @@ from psycopg import sql as composed
 from sqlalchemy import Connection
 
 
-def copy_rows(conn: Connection, table: str, columns: Sequence[str], types: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+def copy_rows(
+    conn: Connection, table: str, columns: Sequence[str], types: Sequence[str], rows: Iterable[Sequence[Any]]
+) -> None:
     """COPY `rows` into `table`. `types` names the PostgreSQL type of each column; binary COPY converts nothing by itself."""
     names = composed.SQL(", ").join(map(composed.Identifier, columns))
     statement = composed.SQL("COPY {} ({}) FROM STDIN (FORMAT binary)").format(composed.Identifier(table), names)

@@ -178,7 +178,9 @@ def upsert_outcomes(conn: Connection, rows: Sequence[Outcome]) -> int:
     table = stage(conn, "outcomes", _OUTCOME_COLUMNS, map(_outcome_values, rows))
     written = conn.exec_driver_sql(_merge_outcomes(table)).rowcount
     rewards = [
-        (row.decision_id, row.collected_pass, r.version, r.reward, r.weight, r.refs) for row in rows for r in row.rewards
+        (row.decision_id, row.collected_pass, r.version, r.reward, r.weight, r.refs)
+        for row in rows
+        for r in row.rewards
     ]
     upsert_rewards(conn, rewards)
     return written
@@ -207,7 +209,15 @@ def reschedule(conn: Connection, rows: Sequence[Schedule]) -> int:
     if not rows:
         return 0
     values = (
-        (r.decision_id, r.next_pass, r.next_due_at, r.status, r.counts.profile_visits, r.counts.link_clicks, r.counts.bookmarks)
+        (
+            r.decision_id,
+            r.next_pass,
+            r.next_due_at,
+            r.status,
+            r.counts.profile_visits,
+            r.counts.link_clicks,
+            r.counts.bookmarks,
+        )
         for r in rows
     )
     table = stage(conn, "schedule", _SCHEDULE_COLUMNS, values)
@@ -242,7 +252,9 @@ def quarantine(conn: Connection, rows: Sequence[Refused]) -> None:
 def last_quarantined(conn: Connection, decision_id: UUID, number: int) -> Counts | None:
     """The counts of the newest read in quarantine for this post and pass."""
     raw = conn.execute(
-        text("SELECT raw FROM outcome_quarantine WHERE decision_id = :id AND collected_pass = :number ORDER BY id DESC LIMIT 1"),
+        text(
+            "SELECT raw FROM outcome_quarantine WHERE decision_id = :id AND collected_pass = :number ORDER BY id DESC LIMIT 1"
+        ),
         {"id": decision_id, "number": number},
     ).scalar()
     return Counts(**{name: raw["counts"].get(name) for name in FIELDS}) if raw else None

@@ -1,20 +1,26 @@
 """The collector against a real database: what becomes a row, a retry, a censored row, a quarantined one."""
 
 import logging
-from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
 from sqlalchemy import Engine, text
 
-from xbot_dagster.clock import FixedClock
-from xbot_dagster.settings import Settings, load_settings
+from xbot_dagster.settings import load_settings
 from xbot_dagster.stages import collect
 from xbot_dagster.store import outcomes as store
 from xbot_dagster.x.protocols import MetricRead
 
 HOUR = timedelta(hours=1)
-SEEN = {"impressions": 2000, "likes": 40, "retweets": 6, "replies": 4, "bookmarks": 9, "follows": 2, "profile_visits": 30}
+SEEN = {
+    "impressions": 2000,
+    "likes": 40,
+    "retweets": 6,
+    "replies": 4,
+    "bookmarks": 9,
+    "follows": 2,
+    "profile_visits": 30,
+}
 
 
 def rows(engine: Engine, sql: str = "SELECT * FROM outcomes ORDER BY decision_id, collected_pass") -> list:
@@ -39,14 +45,21 @@ def test_both_passes_are_stored_with_the_documented_figures(engine, clock, setti
     assert (second["collected_pass"], second["observed_age_s"]) == (2, 86400)
     assert second["fpki"] == pytest.approx(0.75)
     assert second["er_calculated"] == pytest.approx(50 / 4000)
-    assert second["reward_composite"] == pytest.approx(0.5 * 0.75 + 0.3 * 6 / 4000 + 0.15 * 4 / 4000 + 0.05 * 0.5 - 0.1 * 0.2)
+    assert second["reward_composite"] == pytest.approx(
+        0.5 * 0.75 + 0.3 * 6 / 4000 + 0.15 * 4 / 4000 + 0.05 * 0.5 - 0.1 * 0.2
+    )
     assert second["exposure_weight"] == pytest.approx(0.25)
     assert second["simulated"] is True
     versions = rows(engine, "SELECT reward_version, reward FROM outcome_rewards WHERE collected_pass = 2 ORDER BY 1")
     assert [row["reward_version"] for row in versions] == ["norm_v1", "seed_v1"]
     assert versions[1]["reward"] == second["reward_composite"]
     posted = rows(engine, "SELECT * FROM posted_decisions")[0]
-    assert (posted["next_pass"], posted["next_due_at"], posted["profile_visits"], posted["bookmarks"]) == (None, None, 30, 9)
+    assert (posted["next_pass"], posted["next_due_at"], posted["profile_visits"], posted["bookmarks"]) == (
+        None,
+        None,
+        30,
+        9,
+    )
     assert collected(engine, clock, settings, source).due == 0
 
 
@@ -57,9 +70,14 @@ def test_the_log_lines_are_the_documented_ones(engine, clock, settings, plant, s
     with caplog.at_level(logging.INFO, logger="xbot"):
         collected(engine, clock, settings, source)
     lines = [record.getMessage() for record in caplog.records]
-    assert f"[ANALYTICS_COLLECTOR] ✅ Pass 1 stored: decision_id={good.decision_id} ER=2.50% FPKI=1.00 follows=2" in lines
+    assert (
+        f"[ANALYTICS_COLLECTOR] ✅ Pass 1 stored: decision_id={good.decision_id} ER=2.50% FPKI=1.00 follows=2" in lines
+    )
     assert "[ANALYTICS_COLLECTOR] ℹ️ No posts ready for Pass 2 (T+24h)" in lines
-    assert any(line.startswith(f"[ANALYTICS_COLLECTOR] ⚠️ Could not fetch metrics for tweet_id={gone.tweet_id}") for line in lines)
+    assert any(
+        line.startswith(f"[ANALYTICS_COLLECTOR] ⚠️ Could not fetch metrics for tweet_id={gone.tweet_id}")
+        for line in lines
+    )
 
 
 def test_unknown_counts_stay_null(engine, clock, settings, plant, source, caplog) -> None:
@@ -89,7 +107,9 @@ def test_a_read_nobody_asked_for_is_never_stored(engine, clock, settings, plant,
     assert [row["tweet_id"] for row in rows(engine)] == [post.tweet_id]
 
 
-def test_an_unreadable_post_is_retried_with_growing_waits_and_closed_as_censored(engine, clock, settings, plant, source) -> None:
+def test_an_unreadable_post_is_retried_with_growing_waits_and_closed_as_censored(
+    engine, clock, settings, plant, source
+) -> None:
     post = plant(clock.now() - HOUR)
     source.says(post.tweet_id, "not_ready", detail="nothing to see here yet")
     waits, censored = [], 0
@@ -104,7 +124,12 @@ def test_an_unreadable_post_is_retried_with_growing_waits_and_closed_as_censored
     assert waits[:2] == [300, 300]
     assert waits[-2] > waits[0]
     row = rows(engine)[0]
-    assert (row["read_status"], row["impressions"], row["reward_composite"], row["exposure_weight"]) == ("not_ready", None, None, None)
+    assert (row["read_status"], row["impressions"], row["reward_composite"], row["exposure_weight"]) == (
+        "not_ready",
+        None,
+        None,
+        None,
+    )
     assert rows(engine, "SELECT next_pass FROM posted_decisions")[0]["next_pass"] == 2
     assert rows(engine, "SELECT * FROM final_outcomes") == []
 
@@ -128,7 +153,9 @@ def test_a_censored_row_never_replaces_a_measured_one(engine, clock, settings, p
     assert (rows(engine)[0]["read_status"], rows(engine)[0]["impressions"]) == ("ok", 2000)
 
 
-def test_one_look_after_an_outage_serves_both_passes_and_marks_the_first_late(engine, clock, settings, plant, source) -> None:
+def test_one_look_after_an_outage_serves_both_passes_and_marks_the_first_late(
+    engine, clock, settings, plant, source
+) -> None:
     post = plant(clock.now() - 30 * HOUR)
     source.says(post.tweet_id, **SEEN)
     report = collected(engine, clock, settings, source)
@@ -152,7 +179,9 @@ def test_falling_impressions_go_to_quarantine_and_the_pass_stays_due(engine, clo
     assert rows(engine, "SELECT next_pass FROM posted_decisions")[0]["next_pass"] == 2
 
 
-def test_a_sudden_giant_is_believed_only_when_a_second_look_says_the_same(engine, clock, settings, plant, source) -> None:
+def test_a_sudden_giant_is_believed_only_when_a_second_look_says_the_same(
+    engine, clock, settings, plant, source
+) -> None:
     for _ in range(5):
         small = plant(clock.now() - HOUR)
         source.says(small.tweet_id, **SEEN)
@@ -163,7 +192,10 @@ def test_a_sudden_giant_is_believed_only_when_a_second_look_says_the_same(engine
     clock.sleep(300)
     assert collected(engine, clock, settings, source).stored == {1: 1}
     with engine.begin() as conn:
-        assert conn.execute(text("SELECT likes FROM outcomes WHERE tweet_id = :id"), {"id": giant.tweet_id}).scalar() == 25_000
+        assert (
+            conn.execute(text("SELECT likes FROM outcomes WHERE tweet_id = :id"), {"id": giant.tweet_id}).scalar()
+            == 25_000
+        )
 
 
 def test_a_second_run_changes_nothing(engine, clock, settings, plant, source) -> None:

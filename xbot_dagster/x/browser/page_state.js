@@ -1,0 +1,66 @@
+// Everything a reader needs from one page, in one call. Selectors and phrases come from the table of the site.
+(s) => {
+  const label = (root, selector) => {
+    const found = root.querySelector(selector);
+    return found ? found.getAttribute("aria-label") || "" : null;
+  };
+  const own = [s.post_text, s.post_author, s.profile_bio].join(",");
+  const fold = (text) => text.replace(/\u2019/g, "'").replace(/\u00a0/g, " ").split(/\s+/).join(" ").trim();
+  const articles = [...document.querySelectorAll(s.article)].map((article) => {
+    const links = [...article.querySelectorAll(s.permalink)];
+    const dated = links.find((a) => a.querySelector("time")) || links.find((a) => a.matches(s.analytics_link));
+    const group = article.querySelector(s.action_group);
+    const social = article.querySelector(s.social_context);
+    const text = article.querySelector(s.post_text);
+    const quoted = [...article.querySelectorAll(s.post_author)][1];
+    const time = dated ? dated.querySelector("time") : null;
+    return {
+      href: dated ? new URL(dated.href).pathname : null,
+      time: time ? time.getAttribute("datetime") : null,
+      text: text ? text.innerText : "",
+      social: social ? fold(social.innerText) : null,
+      group: group !== null,
+      label: group ? group.getAttribute("aria-label") || "" : null,
+      buttons: {
+        replies: label(article, s.reply_button),
+        retweets: label(article, s.repost_button),
+        likes: label(article, s.like_button),
+        bookmarks: label(article, s.bookmark_button),
+      },
+      views: label(article, s.analytics_link),
+      quotes: quoted ? quoted.innerText : null,
+      dialog: article.closest(s.dialog) !== null,
+    };
+  });
+  const phrases = new Set(s.phrases);
+  const said = new Set();
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) {
+    const text = fold(walker.currentNode.nodeValue || "");
+    if (phrases.has(text) && !walker.currentNode.parentElement.closest(own)) said.add(text);
+  }
+  const dialog = [...document.querySelectorAll(s.dialog)].find((d) => !d.querySelector(s.consent_mask));
+  const rows = {};
+  if (dialog) {
+    const labels = new Set(s.metric_labels);
+    for (const node of dialog.querySelectorAll("span, div, p, dt, th")) {
+      const name = node.childElementCount === 0 ? fold(node.textContent) : "";
+      if (!labels.has(name) || node.closest(own) || name in rows) continue;
+      for (let box = node.parentElement; box && box !== dialog; box = box.parentElement) {
+        const value = box.querySelector(s.metric_value);
+        if (value) { rows[name] = value.textContent.trim(); break; }
+      }
+    }
+  }
+  const followers = document.querySelector(s.followers_link);
+  return {
+    path: location.pathname,
+    lang: document.documentElement.lang || "",
+    articles, rows, said: [...said],
+    dialog: dialog !== undefined,
+    error: document.querySelector(s.error_detail) !== null,
+    login: document.querySelector(s.login_button) !== null,
+    consent: document.querySelector(s.consent_mask) !== null,
+    followers: followers ? followers.innerText : null,
+  };
+}
