@@ -107,3 +107,69 @@ CREATE TABLE IF NOT EXISTS reply_opt_outs (
     run_id text DEFAULT xbot_run(),
     PRIMARY KEY (account, username)
 );
+
+-- Set money aside for one call, in one round trip. The deployment's row of the day is locked first, then the account's: one order for all.
+-- usage_id NULL = refused (the circuit is open, or a limit would be passed and p_strict); over = a limit is passed and p_strict is false.
+CREATE OR REPLACE FUNCTION xbot_reserve(
+    p_day date, p_account text, p_usd double precision, p_limit double precision, p_strict boolean,
+    p_purpose text, p_model text, p_decision uuid, p_simulated boolean, OUT usage_id bigint, OUT over boolean
+) LANGUAGE plpgsql AS
+$fn$
+DECLARE
+    whole budget_days;
+    own budget_days;
+    cap double precision;
+BEGIN
+    over := false;
+    SELECT * INTO whole FROM budget_days WHERE (budget_day, account, provider) = (p_day, '', 'openai') FOR UPDATE;
+    IF NOT FOUND THEN
+        INSERT INTO budget_days (budget_day, account, provider) VALUES (p_day, '', 'openai') ON CONFLICT DO NOTHING;
+        SELECT * INTO whole FROM budget_days WHERE (budget_day, account, provider) = (p_day, '', 'openai') FOR UPDATE;
+    END IF;
+    SELECT * INTO own FROM budget_days WHERE (budget_day, account, provider) = (p_day, p_account, 'openai') FOR UPDATE;
+    IF NOT FOUND THEN
+        INSERT INTO budget_days (budget_day, account, provider) VALUES (p_day, p_account, 'openai') ON CONFLICT DO NOTHING;
+        SELECT * INTO own FROM budget_days WHERE (budget_day, account, provider) = (p_day, p_account, 'openai') FOR UPDATE;
+    END IF;
+    SELECT daily_llm_limit_usd INTO cap FROM accounts WHERE account = p_account;
+    IF whole.circuit_open THEN
+        RETURN;
+    END IF;
+    over := round((whole.reserved_usd + whole.settled_usd + p_usd)::numeric, 9) > round(p_limit::numeric, 9)
+        OR coalesce(round((own.reserved_usd + own.settled_usd + p_usd)::numeric, 9) > round(cap::numeric, 9), false);
+    IF over AND p_strict THEN
+        RETURN;
+    END IF;
+    UPDATE budget_days SET reserved_usd = round((reserved_usd + p_usd)::numeric, 9)::double precision
+    WHERE budget_day = p_day AND provider = 'openai' AND account IN ('', p_account);
+    INSERT INTO api_usage (account, provider, purpose, model, budget_day, state, reserved_usd, decision_id, simulated)
+    VALUES (p_account, 'openai', p_purpose, p_model, p_day, 'reserved', p_usd, p_decision, p_simulated)
+    RETURNING id INTO usage_id;
+END
+$fn$;
+
+-- Take one entry out of 'reserved', once: false when it had left already.
+CREATE OR REPLACE FUNCTION xbot_finish_usage(
+    p_id bigint, p_state text, p_cost double precision, p_input integer, p_cached integer, p_output integer, p_request text, p_error text
+) RETURNS boolean LANGUAGE plpgsql AS
+$fn$
+DECLARE
+    entry api_usage;
+BEGIN
+    SELECT * INTO entry FROM api_usage WHERE id = p_id;
+    IF NOT FOUND OR entry.state <> 'reserved' THEN
+        RETURN false;
+    END IF;
+    PERFORM 1 FROM budget_days WHERE (budget_day, account, provider) = (entry.budget_day, '', entry.provider) FOR UPDATE;
+    UPDATE api_usage SET state = p_state, cost_usd = p_cost, settled_at = xbot_now(), input_tokens = p_input, cached_tokens = p_cached,
+        output_tokens = p_output, request_id = p_request, error = p_error
+    WHERE id = p_id AND state = 'reserved';
+    IF NOT FOUND THEN
+        RETURN false;
+    END IF;
+    UPDATE budget_days SET reserved_usd = round((reserved_usd - entry.reserved_usd)::numeric, 9)::double precision,
+        settled_usd = round((settled_usd + p_cost)::numeric, 9)::double precision
+    WHERE budget_day = entry.budget_day AND provider = entry.provider AND account IN ('', entry.account);
+    RETURN true;
+END
+$fn$;

@@ -1,0 +1,1 @@
+"""What may be written and queued: sources, scoring, text, gates. Pure: no files, network, SQL or clock."""

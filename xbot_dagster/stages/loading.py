@@ -1,0 +1,122 @@
+"""Loading sources from files into rows: the bundled list, a person's YAML, OPML or directory of feeds, or one address.
+
+All or nothing: everything is read and checked before the first row is written.
+"""
+
+from importlib.resources import files
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy import Connection
+
+from xbot_dagster.domain.content import sources as content
+from xbot_dagster.domain.content.sources import SourceSpec
+from xbot_dagster.errors import SourceError
+from xbot_dagster.store import sources as store
+
+LARGEST_LIST_BYTES: Final = 2_000_000
+_FEED_FILES: Final = (".xml", ".rss", ".atom")
+_YAML_FILES: Final = (".yaml", ".yml")
+
+
+def bundled_sources() -> Path:
+    """The sources file that ships with the sandbox."""
+    return Path(str(files("xbot_dagster.sandbox").joinpath("content", "sources.yaml")))
+
+
+def load_sources(
+    conn: Connection, path_or_url: Path | str, account: str, sandbox_url: str | None = None
+) -> list[SourceSpec]:
+    """Write the sources that a YAML file, an OPML file, a directory of them (and of feeds) or one feed's address names.
+
+    `sandbox_url`: the world's address, which serves the bundled feeds item by item as simulated time passes.
+    Raises SourceError with one sentence; then nothing was written.
+    """
+    specs = read_specs(path_or_url, sandbox_url)
+    store.save_specs(conn, account, specs)
+    return specs
+
+
+def read_specs(path_or_url: Path | str, sandbox_url: str | None = None) -> list[SourceSpec]:
+    """The sources a path or address names, checked."""
+    if str(path_or_url).startswith(("http://", "https://")):
+        address = str(path_or_url)
+        return [SourceSpec(content.slug(address.split("://", 1)[1]) or "feed", "feed", {"url": address})]
+    path = Path(path_or_url).expanduser()
+    if path.is_dir():
+        return _directory(path)
+    if not path.exists():
+        raise SourceError(
+            f"{path} does not exist.", "Give a sources.yaml, an OPML file, a directory or a feed's address."
+        )
+    specs = _file(path)
+    bundled = path.resolve() == bundled_sources().resolve()
+    return [_placed(spec, path.parent, sandbox_url if bundled else None) for spec in specs]
+
+
+def _file(path: Path) -> list[SourceSpec]:
+    suffix = path.suffix.lower()
+    data = _bytes(path)
+    if suffix in _YAML_FILES:
+        try:
+            return content.parse_sources(data.decode("utf-8-sig"), str(path))
+        except UnicodeDecodeError:
+            raise SourceError(f"{path} is not UTF-8 text.") from None
+    if suffix == ".opml":
+        return content.parse_opml(data, str(path))
+    if suffix in _FEED_FILES:
+        if b"<opml" in data[:2000]:
+            return content.parse_opml(data, str(path))
+        name = content.slug(path.stem) or "feed"
+        content.parse_feed(data, name, {})
+        return [SourceSpec(name, "feed", {"url": path.name})]
+    raise SourceError(f"{path} is neither YAML (.yaml), OPML (.opml) nor a feed (.xml, .rss, .atom).")
+
+
+def _directory(folder: Path) -> list[SourceSpec]:
+    """Every YAML and OPML list of a directory, and every feed file in it that no list names."""
+    entries = sorted(entry for entry in folder.iterdir() if entry.is_file())
+    lists = [entry for entry in entries if entry.suffix.lower() in (*_YAML_FILES, ".opml")]
+    specs = [_placed(spec, folder, None) for entry in lists for spec in _file(entry)]
+    named = {Path(spec.config["path"]).name for spec in specs if "path" in spec.config}
+    feeds = [entry for entry in entries if entry.suffix.lower() in _FEED_FILES and entry.name not in named]
+    specs += [_placed(spec, folder, None) for entry in feeds for spec in _file(entry)]
+    if not specs:
+        raise SourceError(f"{folder} holds no sources.yaml, OPML file or feed.")
+    names = [spec.source for spec in specs]
+    doubled = sorted({name for name in names if names.count(name) > 1})
+    if doubled:
+        raise SourceError(f"{folder} names the source '{doubled[0]}' twice.")
+    return specs
+
+
+def _placed(spec: SourceSpec, folder: Path, sandbox_url: str | None) -> SourceSpec:
+    """The spec with its feed's place made absolute: an address stays, a file beside the list becomes a path or the sandbox's address."""
+    address = spec.config.get("url")
+    if spec.kind != "feed" or not isinstance(address, str) or address.startswith(("http://", "https://")):
+        return spec
+    rest = {key: value for key, value in spec.config.items() if key != "url"}
+    if sandbox_url is not None:
+        return SourceSpec(
+            spec.source,
+            "feed",
+            {**rest, "url": f"{sandbox_url}/_sandbox/feeds/{Path(address).name}"},
+            spec.weight,
+            spec.enabled,
+        )
+    place = (folder / address).resolve()
+    if not place.is_file():
+        raise SourceError(
+            f"The feed '{spec.source}' names {address}, which is neither a web address nor a file in {folder}."
+        )
+    content.parse_feed(_bytes(place), spec.source, rest)
+    return SourceSpec(spec.source, "feed", {**rest, "path": str(place)}, spec.weight, spec.enabled)
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        if path.stat().st_size > LARGEST_LIST_BYTES and path.suffix.lower() not in _FEED_FILES:
+            raise SourceError(f"{path} is larger than {LARGEST_LIST_BYTES // 1_000_000} MB.")
+        return path.read_bytes()
+    except OSError as error:
+        raise SourceError(f"{path} cannot be read: {error.strerror}.") from None
