@@ -1,0 +1,1 @@
+"""The replica of X: pages, its JSON API and the browser code they load."""

@@ -1,0 +1,45 @@
+"""Text as the replica sees it: folding, fingerprints and X's weighted length. No learning features belong here."""
+
+import hashlib
+import re
+import unicodedata
+
+URL = re.compile(r"https?://\S+", re.IGNORECASE)
+HASHTAG_OR_MENTION = re.compile(r"(?<!\w)[#@]\w+")
+CERTAINLY_SHORT = 140  # code points; no code point weighs more than 2, so this can never pass 280
+
+
+def fold(text: str) -> str:
+    """NFC, no-break spaces as spaces, runs of white space as one space, ends trimmed."""
+    return " ".join(unicodedata.normalize("NFC", text).replace("\u00a0", " ").split())
+
+
+def fingerprint(text: str) -> str:
+    """Sixteen hex digits that equal for texts a reader would call the same post (case matters, spacing does not)."""
+    return hashlib.sha256(fold(text).encode()).hexdigest()[:16]
+
+
+def recognition_key(text: str) -> str:
+    """Key under which the writer registers a text: letters and digits only, without links, hashtags and mentions, so that an
+    appended hashtag or a changed dash does not make the audience forget what it reads."""
+    bare = HASHTAG_OR_MENTION.sub(" ", URL.sub(" ", text)).casefold()
+    letters = "".join(ch for ch in unicodedata.normalize("NFKC", bare) if ch.isalnum())
+    return hashlib.sha256(letters.encode()).hexdigest()[:16]
+
+
+def has_url(text: str) -> bool:
+    """Whether X would draw a link, and so a "Link clicks" row."""
+    return URL.search(text) is not None
+
+
+def weighted_length(text: str) -> int:
+    """X's length of a post (twitter-text v3: 280 is the most a post may weigh)."""
+    if len(text) <= CERTAINLY_SHORT and not has_url(text):
+        return sum(1 if _light(ord(ch)) else 2 for ch in unicodedata.normalize("NFC", text))
+    from twitter_text import parse_tweet
+
+    return int(parse_tweet(text).weightedLength)
+
+
+def _light(code: int) -> bool:
+    return code <= 4351 or 8192 <= code <= 8205 or 8208 <= code <= 8223 or 8242 <= code <= 8247

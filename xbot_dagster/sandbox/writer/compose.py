@@ -1,0 +1,184 @@
+"""Turns an order into posts: picks whole sentences from the topic's kernels and joins them by the style's frames.
+
+Everything follows from the order's text and the seed, so the same prompt always gets the same posts."""
+
+import hashlib
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from xbot_dagster.sandbox import recognition
+from xbot_dagster.sandbox.text import weighted_length
+from xbot_dagster.sandbox.vocabulary import TOPICS
+from xbot_dagster.sandbox.writer.answers import answer
+from xbot_dagster.sandbox.writer.brief import Brief
+from xbot_dagster.sandbox.writer.material import has_kernels, load
+
+LIST_END = re.compile(r"\n(?:[☐✓→-]|\d\.)[^\n]*$")  # a post that ends in a list
+GENERAL = "general"  # kernels for a topic we have no material on
+
+
+@dataclass(frozen=True)
+class Draft:
+    parts: list[str]
+    topic: str
+
+
+def frames() -> dict[str, Any]:
+    return load("frames.yaml")
+
+
+def kernels(topic: str) -> dict[str, Any]:
+    return load(f"kernels/{topic}.yaml")
+
+
+def drafts(brief: Brief, seed: int, prompt: str) -> list[Draft]:
+    """`brief.drafts` different drafts of `brief.parts` parts each."""
+    made: list[Draft] = []
+    for number in range(brief.drafts):
+        digest = hashlib.sha256(f"{seed}|{number}|{prompt}".encode()).digest()
+        rng = np.random.default_rng(list(digest[:16]))
+        made.append(draft(brief, rng))
+    return made
+
+
+def draft(brief: Brief, rng: np.random.Generator) -> Draft:
+    if brief.reply_to_text is not None:
+        return Draft([answer(brief, rng)], material_topic(brief))
+    topic = material_topic(brief)
+    kernel = _kernel(topic, brief, rng)
+    if brief.parts > 1:
+        return Draft(_thread(brief, topic, kernel, rng), topic)
+    return Draft([_finish(_single(brief, topic, kernel, rng), brief)], topic)
+
+
+def material_topic(brief: Brief) -> str:
+    """The topic whose kernels serve the order: its own, the one its angle speaks of, or "general"."""
+    if brief.topic in TOPICS:
+        return brief.topic if has_kernels(brief.topic) else GENERAL
+    guess = recognition.topic_of(f"{brief.topic} {brief.angle}")
+    mentioned = any(
+        word in recognition.TOPIC_WORDS[guess].split()
+        for word in re.findall(r"[a-z]+", f"{brief.topic} {brief.angle}".lower())
+    )
+    return guess if mentioned and has_kernels(guess) else GENERAL
+
+
+def nearest_topic(brief: Brief) -> str:
+    """The one of the shared topics that the audience files a foreign topic under."""
+    return recognition.topic_of(f"{brief.topic} {brief.angle}")
+
+
+def _kernel(topic: str, brief: Brief, rng: np.random.Generator) -> dict[str, Any]:
+    """The angle that shares most words with the order's; chance decides between equals."""
+    angles = kernels(topic)["angles"]
+    wanted = _content_words(brief.angle)
+    scores = np.array(
+        [
+            len(wanted & _content_words(_all_text(kernel))) + 3 * len(wanted & _content_words(kernel["angle"]))
+            for kernel in angles
+        ]
+    )
+    best = np.flatnonzero(scores == scores.max()) if scores.max() > 0 else np.arange(len(angles))
+    return angles[int(rng.choice(best))]
+
+
+def _all_text(kernel: dict[str, Any]) -> str:
+    return " ".join(value if isinstance(value, str) else " ".join(value) for value in kernel.values())
+
+
+def _content_words(text: str) -> set[str]:
+    return {word for word in re.findall(r"[a-z0-9]+", text.lower()) if len(word) > 3}
+
+
+def _fields(topic: str, kernel: dict[str, Any], rng: np.random.Generator) -> dict[str, str]:
+    material = kernels(topic)
+    tip, tip2 = (kernel["tips"][i] for i in rng.permutation(2))
+    items = rng.choice(material["items"], 4, replace=False)
+    angle = kernel["angle"]
+    return {
+        **{name: kernel[name] for name in ("claim", "why", "question", "myth", "contra", "image", "angle")},
+        "Angle": angle[0].upper() + angle[1:],
+        "tip": tip,
+        "tip2": tip2,
+        "scene": kernel["scenes"][0],
+        "scene2": kernel["scenes"][1],
+        "list_title": str(rng.choice(material["lists"])),
+        **{f"item{i + 1}": str(item) for i, item in enumerate(items)},
+    }
+
+
+def _single(brief: Brief, topic: str, kernel: dict[str, Any], rng: np.random.Generator) -> str:
+    """One post that fits: among the style's frames in random order, the first that fits with its hook; else a shorter one."""
+    fields, pool = _fields(topic, kernel, rng), frames()
+    order = [str(frame) for frame in rng.permutation(pool["styles"][brief.style])]
+    room = brief.max_chars - _reserved(brief)
+    hooks = [str(hook) for hook in rng.permutation(pool["hooks"][brief.hook])]
+    for frame in order:
+        for hook in hooks:
+            text = _hooked(brief.hook, hook, frame, fields)
+            if text is not None and weighted_length(text) <= room:
+                return text
+    plain = sorted((frame.format(**fields) for frame in order), key=weighted_length)
+    return next((text for text in plain if weighted_length(text) <= room), _cut(fields["claim"], room))
+
+
+def _hooked(name: str, hook: str, frame: str, fields: dict[str, str]) -> str | None:
+    """Frame and hook together, or None when they would say the same thing twice."""
+    in_frame, in_hook = (set(re.findall(r"{(\w+)}", piece.lower())) for piece in (frame, hook))
+    if in_frame & in_hook:
+        return frame.format(**fields) if name == "question" and frame.startswith("{question}") else None
+    body = frame.format(**fields)
+    if name != "cta":
+        return hook.format(**fields) + body
+    if body.endswith("?"):
+        return None
+    return body + ("\n\n" + hook.strip() if LIST_END.search(body) else hook)
+
+
+def _thread(brief: Brief, topic: str, kernel: dict[str, Any], rng: np.random.Generator) -> list[str]:
+    """Opening, middle parts that each add one thing, and an ending."""
+    fields = _fields(topic, kernel, rng)
+    opening = _finish(_single(brief, topic, kernel, rng), brief)
+    said = opening
+    middle = [
+        fields[name] for name in ("why", "tip", "scene", "tip2", "scene2", "image", "claim") if fields[name] not in said
+    ]
+    endings = [str(ending).format(**fields) for ending in rng.permutation(frames()["thread_endings"])]
+    parts = [opening]
+    wanted = brief.parts - 2
+    for index in range(wanted):
+        first = middle[index] if index < len(middle) else None
+        if first is None:
+            break
+        spare = middle[wanted + index] if wanted + index < len(middle) else ""
+        both = f"{first} {spare}".strip()
+        parts.append(both if weighted_length(both) <= brief.max_chars else first)
+    fitting = [ending for ending in endings if weighted_length(ending) <= brief.max_chars]
+    parts.append(
+        next(
+            (ending for ending in fitting if not any(sentence in part for part in parts for sentence in [ending])),
+            fields["question"],
+        )
+    )
+    return parts
+
+
+def _reserved(brief: Brief) -> int:
+    return (24 if brief.link else 0) + (len(brief.mention) + 2 if brief.mention else 0)
+
+
+def _finish(text: str, brief: Brief) -> str:
+    """Adds the mention and the link that the order asked for."""
+    if brief.mention:
+        text = f"@{brief.mention.lstrip('@')} {text}"
+    return f"{text} {brief.link}" if brief.link else text
+
+
+def _cut(text: str, room: int) -> str:
+    """The text up to the last whole word that fits."""
+    while weighted_length(text) > room and " " in text:
+        text = text.rsplit(" ", 1)[0]
+    return text
