@@ -34,6 +34,8 @@ CREATE TABLE IF NOT EXISTS outcomes (
 CREATE INDEX IF NOT EXISTS idx_outcomes_real ON outcomes (account, collected_at DESC) WHERE simulated = false;
 CREATE INDEX IF NOT EXISTS idx_outcomes_pass ON outcomes (collected_pass, collected_at DESC);
 CREATE INDEX IF NOT EXISTS idx_outcomes_account ON outcomes (account, collected_at DESC);
+-- "Is there something unlearned?" looks only at what was written since the last learning.
+CREATE INDEX IF NOT EXISTS idx_outcomes_updated ON outcomes (account, updated_at);
 
 CREATE TABLE IF NOT EXISTS outcome_rewards (
     decision_id uuid NOT NULL,

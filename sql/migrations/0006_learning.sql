@@ -1,4 +1,4 @@
--- Learners' state. scope: content (arms), hour (timing), policy (the serialised state of a policy).
+-- Learners' state. scope: content (arms), hour (timing), tag (topic:…, hook:…), policy (the serialised state of a policy).
 CREATE TABLE IF NOT EXISTS bandit_arms (
     account text NOT NULL REFERENCES accounts,
     scope text NOT NULL CHECK (scope IN ('content', 'hour', 'tag', 'policy')),
@@ -12,6 +12,7 @@ CREATE TABLE IF NOT EXISTS bandit_arms (
     ci_low double precision,
     ci_high double precision,
     state jsonb,
+    learner_version text,
     version bigint NOT NULL DEFAULT 1,
     simulated boolean NOT NULL,
     last_updated timestamptz NOT NULL DEFAULT xbot_now(),
@@ -19,12 +20,14 @@ CREATE TABLE IF NOT EXISTS bandit_arms (
     PRIMARY KEY (account, scope, arm_name)
 );
 
+-- skipped: why an offered row taught nothing; NULL = learned. Either way it is not offered to this learner version again.
 CREATE TABLE IF NOT EXISTS learning_ledger (
     decision_id uuid NOT NULL,
     collected_pass smallint NOT NULL,
     learner text NOT NULL,
     learner_version text NOT NULL,
     account text NOT NULL REFERENCES accounts,
+    skipped text,
     learned_at timestamptz NOT NULL DEFAULT xbot_now(),
     run_id text DEFAULT xbot_run(),
     PRIMARY KEY (decision_id, collected_pass, learner, learner_version),
