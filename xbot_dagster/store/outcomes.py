@@ -74,6 +74,17 @@ class Refused:
     raw: dict[str, Any]
 
 
+@dataclass(frozen=True)
+class Measured:
+    """The raw columns of one measured outcome, with what was known before posting."""
+
+    decision_id: UUID
+    collected_pass: int
+    counts: Counts
+    novelty: float | None
+    similarity: float | None
+
+
 _OUTCOME_COLUMNS = {
     "decision_id": "uuid",
     "collected_pass": "int2",
@@ -200,12 +211,23 @@ def upsert_rewards(conn: Connection, rows: Iterable[tuple[UUID, int, str, float,
     return merged.rowcount
 
 
-def reschedule(conn: Connection, rows: Sequence[Schedule]) -> int:
-    """Write what comes next for each post, and the last known counts that `posted_decisions` repeats. Returns rows changed.
+def measured_counts(conn: Connection, after: tuple[UUID, int] | None, limit: int) -> list[Measured]:
+    """Measured rows in key order after the key `after` (None: from the start), at most `limit`."""
+    rows = conn.execute(
+        text(
+            f"SELECT o.decision_id, o.collected_pass, {', '.join('o.' + name for name in FIELDS)}, c.novelty, "
+            "c.duplicate_similarity FROM outcomes o JOIN content_metadata c USING (decision_id) WHERE o.read_status = 'ok' "
+            "AND (CAST(:id AS uuid) IS NULL OR (o.decision_id, o.collected_pass) > (:id, :number)) "
+            "ORDER BY o.decision_id, o.collected_pass LIMIT :limit"
+        ),
+        {"id": after[0] if after else None, "number": after[1] if after else None, "limit": limit},
+    )
+    width = len(FIELDS)
+    return [Measured(row[0], row[1], Counts(*row[2 : 2 + width]), row[2 + width], row[3 + width]) for row in rows]
 
-    A post that another collector has meanwhile moved on (its due time changed) is left alone by the caller's batch order:
-    both would write the same schedule, because it depends only on `posted_at` and the pass.
-    """
+
+def reschedule(conn: Connection, rows: Sequence[Schedule]) -> int:
+    """Write what comes next for each post, and the last known counts that `posted_decisions` repeats. Returns rows changed."""
     if not rows:
         return 0
     values = (
