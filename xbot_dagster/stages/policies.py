@@ -38,7 +38,7 @@ class LoadedPolicy:
     """A policy ready to choose or to learn.
 
     `version` counts stored updates, 0 = the prior; `n` posts learned. `references_version` counts how often the
-    reward's references were frozen anew, `references_at` when last. `fallback` says why the stored state could not be used.
+    reward's references were frozen anew, `references_at` when last. `fallback`: why the stored state could not be used.
     """
 
     policy: GrowthPolicy | SeedPolicy

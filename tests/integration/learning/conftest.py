@@ -3,11 +3,12 @@
 import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import numpy as np
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, text
 
 from xbot_dagster.domain.content.seeding import seeded, seeded_id
 from xbot_dagster.domain.learning.arms import ARMS
@@ -16,6 +17,12 @@ from xbot_dagster.domain.measuring.derive import derive
 
 TOPICS = ("sleep", "walking", "reading", "focus")
 HOOKS = ("did-you-know", "question", "contrarian", "none")
+
+
+def insert(conn: Connection, table: str, **values: Any) -> None:
+    """One row; columns that are not named get their defaults."""
+    names = ", ".join(values)
+    conn.execute(text(f"INSERT INTO {table} ({names}) VALUES ({', '.join(':' + name for name in values)})"), values)
 
 
 @dataclass
@@ -73,45 +80,34 @@ class History:
         target = ("200000000000000001", "someone") if decision_type == "reply" else (None, None)
         drawn = " ".join(rng.choice(["rest", "steps", "pages", "habit", "week"], 6))
         words = f"Post {decision.hex[:8]} about {topic}: {drawn}."
-        conn.execute(
-            text(
-                "INSERT INTO content_metadata (decision_id, account, decision_type, text, topic, arm, hour_slot, "
-                "generation_source, status, scheduled_at, hook_pattern, novelty, duplicate_similarity, policy, "
-                "policy_version, propensity, tweet_id, simulated, created_at, target_tweet_id, target_username) "
-                "VALUES (:d, :account, :type, :text, :topic, :arm, :hour, :gen, 'posted', :at, :hook, :novelty, 0.2, "
-                "'growth', 'growth_v1.v0', 0.01, :tweet, :simulated, :created, :target, :who)"
-            ),
-            {
-                "d": decision, "account": account, "type": decision_type, "text": words, "topic": topic, "arm": arm,
-                "hour": posted.hour, "gen": "synthetic" if self.simulated else "real", "at": posted, "hook": hook,
-                "novelty": novelty, "tweet": tweet, "simulated": self.simulated, "created": posted - timedelta(hours=12),
-                "target": target[0], "who": target[1],
-            },
+        insert(
+            conn,
+            "content_metadata",
+            decision_id=decision, account=account, decision_type=decision_type, text=words, topic=topic, arm=arm,
+            hour_slot=posted.hour, generation_source="synthetic" if self.simulated else "real", status="posted",
+            scheduled_at=posted, hook_pattern=hook, novelty=novelty, duplicate_similarity=0.2, policy="growth",
+            policy_version="growth_v1.v0", propensity=0.01, tweet_id=tweet, simulated=self.simulated,
+            created_at=posted - timedelta(hours=12), target_tweet_id=target[0], target_username=target[1],
         )  # fmt: skip
-        conn.execute(
-            text(
-                "INSERT INTO posted_decisions "
-                "(decision_id, account, tweet_id, text, posted_at, publisher, via, simulated) VALUES (:d, :account, :tweet, :text, :at, 'recorded', 'response', :simulated)"
-            ),
-            {
-                "d": decision,
-                "account": account,
-                "tweet": tweet,
-                "text": words,
-                "at": posted,
-                "simulated": self.simulated,
-            },
-        )
+        insert(
+            conn,
+            "posted_decisions",
+            decision_id=decision, account=account, tweet_id=tweet, text=words, posted_at=posted, publisher="recorded",
+            via="response", simulated=self.simulated,
+        )  # fmt: skip
         final = float(np.exp(rng.normal(np.log(self.base_impressions), 0.6)))
         rate = np.exp(effect) * rng.gamma(4, 0.25)
         for number in passes:
             share = 0.45 if number == 1 else 1.0
             shown = max(1, int(final * share))
             counts = Counts(
-                impressions=shown, likes=int(rng.poisson(shown * 0.01 * rate)), retweets=int(rng.poisson(shown * 0.002 * rate)),
-                replies=int(rng.poisson(shown * 0.0008 * rate)), follows=int(rng.poisson(shown * 0.0004 * rate)),
+                impressions=shown,
+                likes=int(rng.poisson(shown * 0.01 * rate)),
+                retweets=int(rng.poisson(shown * 0.002 * rate)),
+                replies=int(rng.poisson(shown * 0.0008 * rate)),
+                follows=int(rng.poisson(shown * 0.0004 * rate)),
                 profile_visits=int(rng.poisson(shown * 0.003 * rate)),
-            )  # fmt: skip
+            )
             age = timedelta(hours=1 if number == 1 else 24)
             self.outcome(conn, decision, account, tweet, number, counts, posted + age, source, novelty)
 
@@ -119,20 +115,15 @@ class History:
         """One outcome row as the collector stores it."""
         derived = derive(counts, novelty, 0.2)
         names = ("impressions", "likes", "retweets", "replies", "follows", "profile_visits")
-        conn.execute(
-            text(
-                f"INSERT INTO outcomes (decision_id, collected_pass, account, tweet_id, {', '.join(names)}, "
-                "er_calculated, fpki, retweet_rate, reply_rate, reward_composite, exposure_weight, simulated, source, "
-                "read_status, observed_age_s, collected_at) VALUES "
-                f"(:d, :pass, :account, :tweet, {', '.join(':' + n for n in names)}, :er, :fpki, :rr, :pr, :reward, :weight, :simulated, :source, 'ok', 3600, :at)"
-            ),
-            {
-                "d": decision, "pass": number, "account": account, "tweet": tweet,
-                **{name: getattr(counts, name) for name in names},
-                "er": derived.er, "fpki": derived.fpki, "rr": derived.retweet_rate, "pr": derived.reply_rate,
-                "reward": derived.reward_composite, "weight": derived.exposure_weight, "simulated": self.simulated,
-                "source": source, "at": collected,
-            },
+        insert(
+            conn,
+            "outcomes",
+            decision_id=decision, collected_pass=number, account=account, tweet_id=tweet,
+            **{name: getattr(counts, name) for name in names},
+            er_calculated=derived.er, fpki=derived.fpki, retweet_rate=derived.retweet_rate,
+            reply_rate=derived.reply_rate, reward_composite=derived.reward_composite,
+            exposure_weight=derived.exposure_weight, simulated=self.simulated, source=source, read_status="ok",
+            observed_age_s=3600.0 if number == 1 else 86_400.0, collected_at=collected,
         )  # fmt: skip
 
 
