@@ -1,6 +1,6 @@
-"""Starting, finding again and stopping the world's process. Several processes of one home share one world.
+"""Starting, finding again and stopping the world's process. Several processes share the one world of a directory.
 
-`home` is always the deployment's home (XBOT_HOME): the store lies in `home/sandbox`, the log is `home/logs/sandbox.log`.
+`home` is the world's own directory: its store is `home/world.sqlite`, its log `home/logs/sandbox.log`.
 """
 
 import fcntl
@@ -18,7 +18,7 @@ from pathlib import Path
 from xbot_dagster.errors import UserError
 from xbot_dagster.sandbox.client import SandboxClient, SandboxError
 
-FOLDER, READY_FILE, EXIT_PORT_TAKEN = "sandbox", "world.json", 3
+READY_FILE, EXIT_PORT_TAKEN = "world.json", 3
 START_SECONDS, STOP_SECONDS, POLL_SECONDS = 20.0, 10.0, 0.03
 
 
@@ -43,7 +43,7 @@ def start_world(
     Raises UserError when the home cannot be written, the port is taken or the process does not come up."""
     home = home.absolute()
     try:
-        (home / FOLDER).mkdir(parents=True, exist_ok=True)
+        home.mkdir(parents=True, exist_ok=True)
         with _alone(home):
             return find_world(home) or _start(home, seed, clock_file, port, regime)
     except OSError as problem:
@@ -56,7 +56,7 @@ def find_world(home: Path) -> WorldHandle | None:
     """The running world of `home`, or None. A file left by a killed process is not believed: the world must answer."""
     home = home.absolute()
     try:
-        noted = json.loads((home / FOLDER / READY_FILE).read_text())
+        noted = json.loads((home / READY_FILE).read_text())
         handle = WorldHandle(f"http://127.0.0.1:{int(noted['port'])}", int(noted["pid"]), home)
         alive = SandboxClient(handle.url, timeout=5).health()
     except (OSError, ValueError, KeyError, TypeError, SandboxError):
@@ -64,24 +64,17 @@ def find_world(home: Path) -> WorldHandle | None:
     return handle if alive.get("pid") == handle.pid and alive.get("home") == str(home.resolve()) else None
 
 
-def world_pid(home: Path) -> int | None:
-    """Process id of the running world of `home`."""
-    found = find_world(home)
-    return found.pid if found else None
-
-
-def stop_world(world: WorldHandle | Path) -> None:
-    """Ends the world of a handle or of a home. A handle whose process has been replaced by another one is left alone."""
-    home = world if isinstance(world, Path) else world.home
-    current = find_world(home)
-    if current is None or (isinstance(world, WorldHandle) and current.pid != world.pid):
+def stop_world(handle: WorldHandle) -> None:
+    """Ends the process that the handle names, if it still is the world of its home."""
+    current = find_world(handle.home)
+    if current is None or current.pid != handle.pid:
         return
-    _end(current.pid)
-    (current.home / FOLDER / READY_FILE).unlink(missing_ok=True)
+    _end(handle.pid)
+    (handle.home / READY_FILE).unlink(missing_ok=True)
 
 
 def _start(home: Path, seed: int, clock_file: Path | None, port: int, regime: str) -> WorldHandle:
-    ready = home / FOLDER / READY_FILE
+    ready = home / READY_FILE
     ready.unlink(missing_ok=True)
     command = [
         sys.executable,
@@ -154,6 +147,6 @@ def _gone(pid: int) -> bool:
 @contextmanager
 def _alone(home: Path) -> Iterator[None]:
     """One starter at a time, so that two processes never start two worlds on one home."""
-    with (home / FOLDER / "start.lock").open("w") as lock:
+    with (home / "start.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

@@ -12,7 +12,6 @@ from xbot_dagster.sandbox import accounts, ngrams
 from xbot_dagster.sandbox.accounts import Account
 from xbot_dagster.sandbox.audience import HOUR_MS, Audience, Counts, Outcome, Traits
 from xbot_dagster.sandbox.faults import FaultBook
-from xbot_dagster.sandbox.process import FOLDER
 from xbot_dagster.sandbox.store import Row, Store
 from xbot_dagster.sandbox.world_clock import WorldClock
 
@@ -52,7 +51,7 @@ class World:
 
     def __init__(self, home: Path, seed: int, clock: WorldClock, regime: str = "demo") -> None:
         self.home, self.clock = home, clock
-        self.store = Store(home / FOLDER / "world.sqlite")
+        self.store = Store(home / "world.sqlite")
         self.seed = int(self.store.remember("seed", str(seed)))
         self.regime = self.store.remember("regime", regime)
         self.started_ms = int(self.store.remember("started_ms", str(clock.now_ms())))

@@ -15,7 +15,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from xbot_dagster.sandbox.app import create_app
 from xbot_dagster.sandbox.audience import REGIMES
-from xbot_dagster.sandbox.process import EXIT_PORT_TAKEN, FOLDER, READY_FILE
+from xbot_dagster.sandbox.process import EXIT_PORT_TAKEN, READY_FILE
 from xbot_dagster.sandbox.state import World
 from xbot_dagster.sandbox.world_clock import WorldClock
 
@@ -34,7 +34,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m xbot_dagster.sandbox.world", description="The sandbox world of xbot."
     )
-    parser.add_argument("--home", type=Path, required=True, help="the deployment's home; the store lies in its folder sandbox")
+    parser.add_argument("--home", type=Path, required=True, help="the world's own directory")
     parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1; 0 takes a free one")
     parser.add_argument("--seed", type=int, default=0, help="seed of a new world; a world that exists keeps its own")
     parser.add_argument(
@@ -67,7 +67,7 @@ def serve(home: Path, port: int, seed: int, clock: Path | None, regime: str) -> 
         access_log=False,
         timeout_graceful_shutdown=2,
     )
-    ready = home / FOLDER / READY_FILE
+    ready = home / READY_FILE
     _announce(ready, listener.getsockname()[1])
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # uvicorn raises the signal again once it has shut down
     try:
