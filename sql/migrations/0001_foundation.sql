@@ -35,6 +35,9 @@ CREATE TABLE IF NOT EXISTS accounts (
     session_state text NOT NULL DEFAULT 'unknown'
         CHECK (session_state IN ('unknown', 'ok', 'expired', 'challenge', 'locked', 'suspended', 'consent')),
     session_checked_at timestamptz,
+    -- Hints of the rate ledger for the sensor: asking again before this moment is pointless. NULL: ask.
+    next_post_at timestamptz,
+    next_reply_at timestamptz,
     created_at timestamptz NOT NULL DEFAULT xbot_now(),
     CHECK ((label_attested_by IS NULL) = (label_attested_at IS NULL))
 );
@@ -112,6 +115,11 @@ BEGIN
         END IF;
     END IF;
     NEW.updated_at := xbot_now();
+    IF NEW.config_key = 'learning_config' THEN
+        -- Limits may have changed: the ledger is asked again.
+        UPDATE accounts SET next_post_at = NULL, next_reply_at = NULL
+        WHERE NEW.account IN ('', account) AND (next_post_at IS NOT NULL OR next_reply_at IS NOT NULL);
+    END IF;
     IF TG_OP = 'UPDATE' AND NEW.config_value IS DISTINCT FROM OLD.config_value THEN
         INSERT INTO audit_log (event_type, component, event_data, actor)
         VALUES ('CONFIG_CHANGED', 'bot_config',

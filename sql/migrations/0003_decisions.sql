@@ -68,6 +68,8 @@ CREATE TABLE IF NOT EXISTS content_metadata (
     CHECK (decision_type <> 'reply' OR (target_tweet_id IS NOT NULL AND target_username IS NOT NULL) OR generation_source = 'import')
 );
 CREATE INDEX IF NOT EXISTS idx_cm_sched ON content_metadata (scheduled_at, decision_id) WHERE status = 'queued';
+-- One account's due decisions, whatever its history and its neighbours' queues.
+CREATE INDEX IF NOT EXISTS idx_cm_queue ON content_metadata (account, scheduled_at) WHERE status = 'queued';
 CREATE INDEX IF NOT EXISTS idx_cm_account_sched ON content_metadata (account, scheduled_at);
 CREATE INDEX IF NOT EXISTS idx_cm_open ON content_metadata (status, expires_at) WHERE status IN ('pending', 'awaiting_approval', 'queued', 'posting', 'in_doubt', 'needs_human');
 CREATE INDEX IF NOT EXISTS idx_cm_experiment ON content_metadata (experiment_id, experiment_arm) WHERE experiment_id IS NOT NULL;

@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-SessionState = Literal["ok", "expired", "challenge", "locked", "suspended", "consent"]
+SessionState = Literal["ok", "expired", "challenge", "locked", "suspended", "consent", "unknown"]
 Via = Literal["response", "toast", "reconcile"]
 
 
@@ -102,7 +102,9 @@ class Timeline:
 
 @dataclass(frozen=True)
 class Probe:
-    """State of the session before a batch, with the newest own post seen (the baseline of a fresh account)."""
+    """State of the session before a batch, with the newest own posts seen (the baseline of a fresh account).
+
+    `unknown`: the page could not be read, which says nothing about the session; nothing is posted on it either."""
 
     state: SessionState
     handle: str | None = None

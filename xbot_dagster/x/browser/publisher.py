@@ -1,0 +1,228 @@
+"""The Playwright publisher: the sandbox's replica, or x.com behind the acknowledgement flag. One page, strictly serial.
+
+Everything before `arm()` may fail and is NotSent. After `arm()` comes exactly one click, and whatever does not bring an
+explicit answer is InDoubt. No stealth, no imitation of a person, no likes, follows or logins.
+"""
+
+import json
+import re
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from xbot_dagster.x.browser import timeline
+from xbot_dagster.x.browser.answers import judge
+from xbot_dagster.x.browser.evidence import keep
+from xbot_dagster.x.browser.session import BrowserHost
+from xbot_dagster.x.protocols import InDoubt, NotSent, OutgoingPost, Posted, Probe, PublishResult, Rejected, Timeline
+from xbot_dagster.x.site import fold, path, site
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Locator, Page, Response
+
+SUBMIT_MS = 15_000
+EDITOR_MS = 8_000
+TOAST_MS = 1_500
+TARGET_GONE = 385
+_STATUS_LINK = re.compile(r"/[^/]+/status/(\d{15,20})$")
+_CREATE = re.compile(r"/i/api/graphql/[^/]+/(CreateTweet|CreateNoteTweet)(?:\?|$)")
+_MARK_STALE = "(s) => document.querySelectorAll(s).forEach((t) => t.setAttribute('data-xbot-stale', ''))"
+
+
+class BrowserPublisher:
+    """`sessions(account)` is the file of the account's session; pictures of trouble go under `evidence`."""
+
+    real = True
+
+    def __init__(
+        self,
+        host: BrowserHost,
+        base_url: str,
+        sessions: Callable[[str], Path],
+        evidence: Path,
+        *,
+        name: str = "playwright",
+        submit_ms: int = SUBMIT_MS,
+        hooks: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self.name = name
+        self._host = host
+        self._base_url = base_url.rstrip("/")
+        self._sessions = sessions
+        self._evidence = evidence
+        self._submit_ms = submit_ms
+        self._hooks = hooks
+
+    def probe(self, account: str, handle: str) -> Probe:
+        """The session as the account's own profile shows it; without a stored session `expired`, and no page is opened."""
+        if not self._sessions(account).exists():
+            return Probe("expired", None, None, "no session is stored for this account")
+        found = timeline.probe(self._page(account), self._base_url, handle)
+        if found.state != "ok":
+            # The next probe must see the session that is stored by then, not this one.
+            self._host.drop(account)
+        return found
+
+    def timeline(self, account: str, handle: str, since: datetime) -> Timeline:
+        """The account's newest posts and replies; `since` is not needed, the newest twenty of each always reach further."""
+        return timeline.read_both(self._page(account), self._base_url, handle)
+
+    def publish(self, post: OutgoingPost, arm: Callable[[], None]) -> PublishResult:
+        """Submit one post. Exceptions of `arm` pass through; then nothing has been submitted."""
+        from playwright.sync_api import Error
+
+        if post.media:
+            return NotSent("this publisher attaches no media")
+        page = self._page(post.account)
+        try:
+            ready = self._prepare(page, post)
+        except Error as error:
+            return NotSent(f"the composer was not ready: {_first_line(error)}", keep(page, self._evidence, post))
+        if not isinstance(ready, _Ready):
+            return ready
+        arm()
+        result = self._submit(page, ready.send)
+        if isinstance(result, InDoubt | Rejected):
+            facts = keep(page, self._evidence, post)
+            if isinstance(result, InDoubt):
+                result = InDoubt(result.reason, {**result.evidence, **facts})
+            # Whatever state the page is in, the next look must not depend on it.
+            self._host.drop(post.account)
+        else:
+            self._host.save(post.account, self._sessions(post.account))
+        return result
+
+    def close(self) -> None:
+        """End the browser; the next call starts another one."""
+        self._host.close()
+
+    def _page(self, account: str) -> "Page":
+        page = self._host.page(account, self._sessions(account))
+        if page.is_closed():
+            self._host.drop(account)
+            page = self._host.page(account, self._sessions(account))
+        return page
+
+    def _prepare(self, page: "Page", post: OutgoingPost) -> "_Ready | NotSent | Rejected":
+        """Open the composer, write the text, read it back, see that the button can be pressed. Nothing is submitted."""
+        composer = self._open_composer(page, post)
+        if composer is None:
+            if site("text_target_gone") in _toasts(page):
+                return Rejected(TARGET_GONE, site("text_target_gone"))
+            return NotSent("the composer did not open", keep(page, self._evidence, post))
+        editor = composer.locator(site("editor"))
+        written = _write(page, editor, post.text)
+        if written != _plain(post.text):
+            return NotSent("the editor holds another text than the one to post", {"editor": written[:400]})
+        send = composer.locator(site("send"))
+        page.evaluate(_MARK_STALE, site("toast"))
+        # A trial click does all of a click but the click: visible, enabled, not covered.
+        send.click(trial=True)
+        return _Ready(send)
+
+    def _open_composer(self, page: "Page", post: OutgoingPost) -> "Locator | None":
+        from playwright.sync_api import TimeoutError as TimedOut
+
+        where = path("compose_reply_path", id=post.reply_to) if post.reply_to else site("compose_path")
+        page.goto(self._base_url + where, wait_until="domcontentloaded")
+        _clear_overlays(page)
+        composer = page.locator(site("composer")).filter(has=page.locator(site("editor")))
+        with suppress(TimedOut):
+            composer.locator(site("editor")).or_(page.locator(site("toast"))).first.wait_for(timeout=EDITOR_MS)
+        if composer.count() == 1 or not post.reply_to or site("text_target_gone") in _toasts(page):
+            return composer if composer.count() == 1 else None
+        # The reply composer sometimes stays on its loading dialog: answer from the post's own page instead.
+        page.goto(self._base_url + path("any_status_path", id=post.reply_to), wait_until="domcontentloaded")
+        target = page.locator(site("article")).filter(has=page.locator(f'a[href$="/status/{post.reply_to}"]'))
+        gone = page.locator(site("error_detail"))
+        with suppress(TimedOut):
+            target.or_(gone).first.wait_for(timeout=EDITOR_MS)
+        if gone.count():
+            return None
+        target.locator(site("reply_button")).click()
+        composer.locator(site("editor")).wait_for(timeout=EDITOR_MS)
+        return composer
+
+    def _submit(self, page: "Page", send: "Locator") -> PublishResult:
+        from playwright.sync_api import Error
+
+        try:
+            with page.expect_response(_is_create, timeout=self._submit_ms) as waiting:
+                send.click()
+                self._hooks("clicked")
+            answer = waiting.value
+            return judge(answer.status, answer.headers, _json(answer))
+        except Error as error:
+            linked = _fresh_toast_id(page)
+            if linked:
+                return Posted(linked, "toast")
+            return InDoubt(f"no answer to the submit: {_first_line(error)}")
+
+
+class _Ready:
+    def __init__(self, send: "Locator") -> None:
+        self.send = send
+
+
+def _is_create(response: "Response") -> bool:
+    return response.request.method == "POST" and _CREATE.search(response.url) is not None
+
+
+def _json(answer: "Response") -> Any:
+    try:
+        return json.loads(answer.body())
+    except ValueError:
+        return None
+
+
+def _write(page: "Page", editor: "Locator", text: str) -> str:
+    """Put the text in and return what the editor holds. `insert_text` is one input event, so no suggestion list opens."""
+    editor.click()
+    page.keyboard.press("ControlOrMeta+A")
+    page.keyboard.press("Delete")
+    page.keyboard.insert_text(text)
+    held = _plain(editor.inner_text())
+    if held == _plain(text):
+        return held
+    page.keyboard.press("ControlOrMeta+A")
+    page.keyboard.press("Delete")
+    for number, line in enumerate(text.split("\n")):
+        if number:
+            page.keyboard.press("Enter")
+        page.keyboard.insert_text(line)
+    return _plain(editor.inner_text())
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.replace("\u00a0", " ").split())
+
+
+def _clear_overlays(page: "Page") -> None:
+    """Close what stands over the page: refuse cookies, "Got it", "Not now". Handled whenever an action meets one."""
+    for name in ("consent_refuse", "got_it", "confirmation_cancel"):
+        overlay = page.locator(site(name)).first
+        page.remove_locator_handler(overlay)
+        page.add_locator_handler(overlay, lambda found: found.click())
+
+
+def _toasts(page: "Page") -> set[str]:
+    return {fold(text) for text in page.locator(site("toast")).all_inner_texts()}
+
+
+def _fresh_toast_id(page: "Page") -> str | None:
+    """The id a success toast links to, if one appeared since the click."""
+    from playwright.sync_api import Error
+
+    fresh = page.locator(f'{site("toast")}:not([data-xbot-stale])').locator('a[href*="/status/"]')
+    try:
+        href = fresh.first.get_attribute("href", timeout=TOAST_MS)
+    except Error:
+        return None
+    match = _STATUS_LINK.search(href or "")
+    return match[1] if match else None
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0][:300]
