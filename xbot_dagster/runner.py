@@ -29,6 +29,8 @@ class Runner:
         os.environ.update(environment(settings, services.attach(settings)))
         self.definitions = definitions
         self.instance = dg.DagsterInstance.get()
+        # Dagster's Postgres storage opens a connection per statement unless told that a long-lived process uses it.
+        self.instance.optimize_for_webserver(statement_timeout=60_000, pool_recycle=600, max_overflow=8)
 
     def __enter__(self) -> "Runner":
         return self

@@ -43,13 +43,13 @@ def mount(app: typer.Typer) -> None:
 
 def dev() -> None:
     from xbot_dagster.resources.dagster_home import environment, workspace_file
-    from xbot_dagster.resources.x import X
+    from xbot_dagster.resources.world import world
 
     with deployment() as opened:
         settings = opened.settings
         for port, flag in ((settings.XBOT_DAGSTER_PORT, "XBOT_DAGSTER_PORT"), (settings.XBOT_API_PORT, "XBOT_API_PORT")):
             _require_free(settings.XBOT_HOST, port, flag)
-        x = X(settings, opened)  # in the sandbox: the replica of X comes up with us
+        replica = world(opened).url if settings.family == "sandbox" else None
         variables = {**os.environ, **environment(settings, opened.services)}
         dagster_url = f"http://{settings.XBOT_HOST}:{settings.XBOT_DAGSTER_PORT}"
         api_url = f"http://{settings.XBOT_HOST}:{settings.XBOT_API_PORT}"
@@ -62,8 +62,8 @@ def dev() -> None:
             with console.status("Starting the Dagster UI, its daemon and the API …"):
                 _wait_until_ready(children, dagster_url, api_url)
             console.print(f"Dagster UI   {dagster_url}\nDashboard    {api_url}\nAPI          {api_url}/docs")
-            if settings.family == "sandbox":
-                console.print(f"Replica of X {x.world_url}")
+            if replica is not None:
+                console.print(f"Replica of X {replica}")
             console.print("\nCtrl-C ends all of it.")
             _watch(children)
         except KeyboardInterrupt:
@@ -71,7 +71,6 @@ def dev() -> None:
         finally:
             with console.status("Ending …"):
                 _stop(children)
-            x.close()
         console.print("Ended; nothing is left running.")
 
 

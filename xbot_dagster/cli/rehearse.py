@@ -71,9 +71,9 @@ def _report(settings: Settings, *, as_json: bool) -> None:
     record = driver.record_of(settings.home)
     assert record is not None
     with opened(settings, actor="rehearsal") as deployment:
-        x = X(settings, deployment)
+        x = X(settings)
         with Runner(settings, build_definitions(settings)) as runner, deployment.engine.begin() as conn:
-            found = summary.summarise(conn, record, x.world(), account(conn, DEFAULT_ACCOUNT).handle, runner.instance.get_runs_count())
+            found = summary.summarise(conn, record, x.world(deployment), account(conn, DEFAULT_ACCOUNT).handle, runner.instance.get_runs_count())
         x.close()
     if as_json:
         print_json(found.as_dict())

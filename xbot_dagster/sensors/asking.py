@@ -45,7 +45,7 @@ def ask(
             if isinstance(answer, str):
                 ticks.record(conn, name, kind, skipped=answer)
                 return dg.SkipReason(answer)
-            ticks.record(conn, name, kind, did={"requested": [r.job_name for r in answer]})
+            ticks.record(conn, name, kind, did={"requested": [r.job_name or job for r in answer for job in busy_with[:1]]})
             return answer
     except (DatabaseError, HomeError) as error:
         return dg.SkipReason(f"degraded: {error}")

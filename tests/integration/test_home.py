@@ -1,0 +1,128 @@
+"""The home and its services: shared by processes, surviving a crash, ended by the last user; bad input in one sentence."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import psycopg
+import pytest
+
+from xbot_dagster.embedded import postgres, services, valkey
+from xbot_dagster.embedded.home import Home, started_at
+from xbot_dagster.errors import HomeError
+from xbot_dagster.settings import load_settings
+
+HOLD = """
+import sys, json
+from xbot_dagster.embedded import services
+from xbot_dagster.settings import load_settings
+found = services.attach(load_settings({"XBOT_HOME": sys.argv[1]}))
+print(json.dumps([found.database_url, found.redis_url]), flush=True)
+sys.stdin.readline()
+"""
+
+
+class Holder:
+    """Another process that uses the home until it is told to end."""
+
+    def __init__(self, home: Path) -> None:
+        self.process = subprocess.Popen([sys.executable, "-c", HOLD, str(home)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        assert self.process.stdout is not None
+        self.database_url, self.redis_url = json.loads(self.process.stdout.readline())
+
+    def end(self) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        assert self.process.wait(timeout=60) == 0
+
+    def crash(self) -> None:
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait(timeout=10)
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Home]:
+    home = Home(tmp_path / "home")
+    yield home
+    if home.path.exists():
+        with home.locked():
+            services.stop_all(home)
+
+
+def test_processes_share_the_services_and_the_last_one_ends_them(home: Home) -> None:
+    first, second = Holder(home.path), Holder(home.path)
+    assert (first.database_url, first.redis_url) == (second.database_url, second.redis_url)
+    assert set(home.users()) == {first.process.pid, second.process.pid}
+    database, cache = postgres.pid(home.postgres), valkey.pid(home.valkey)
+    assert database is not None
+    assert cache is not None
+    first.end()
+    assert started_at(database) is not None
+    second.end()
+    assert started_at(database) is None
+    assert started_at(cache) is None
+
+
+def test_services_survive_a_crash_and_end_with_the_next_last_user(home: Home) -> None:
+    crashed = Holder(home.path)
+    with psycopg.connect(crashed.database_url, autocommit=True) as conn:
+        conn.execute("CREATE TABLE kept AS SELECT 1 AS n")
+    database = postgres.pid(home.postgres)
+    assert database is not None
+    crashed.crash()
+    assert started_at(database) is not None
+    following = Holder(home.path)
+    assert postgres.pid(home.postgres) == database
+    with psycopg.connect(following.database_url) as conn:
+        assert conn.execute("SELECT n FROM kept").fetchone() == (1,)
+    following.end()
+    assert started_at(database) is None
+
+
+def test_a_killed_database_starts_again_with_its_data(home: Home) -> None:
+    first = Holder(home.path)
+    with psycopg.connect(first.database_url, autocommit=True) as conn:
+        conn.execute("CREATE TABLE kept AS SELECT 2 AS n")
+    server = psutil.Process(postgres.pid(home.postgres) or 0)
+    for process in [server, *server.children(recursive=True)]:
+        process.kill()
+    psutil.wait_procs([server], timeout=10)
+    first.crash()
+    time.sleep(0.2)
+    second = Holder(home.path)
+    with psycopg.connect(second.database_url) as conn:
+        assert conn.execute("SELECT n FROM kept").fetchone() == (2,)
+    second.end()
+
+
+def test_a_reused_pid_is_not_a_user(home: Home) -> None:
+    home.prepare()
+    (home.path / "users.json").write_text(json.dumps({"1": 12345.0, "not a pid": 1.0}))
+    assert home.users() == {}
+    (home.path / "users.json").write_text(json.dumps({"1": 12345.0}))
+    assert home.users() == {}
+
+
+def test_an_unwritable_home_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(HomeError, match=r"cannot be written: Not a directory\. Set XBOT_HOME"):
+        services.attach(load_settings({"XBOT_HOME": str(tmp_path / "file" / "home")}))
+
+
+def test_a_half_created_database_directory_is_named_and_kept(home: Home) -> None:
+    home.prepare()
+    home.postgres.mkdir()
+    (home.postgres / "PG_VERSION").write_text("18\n")
+    with pytest.raises(HomeError, match="half-created.*Remove"):
+        postgres.start(home.postgres)
+    assert (home.postgres / "PG_VERSION").exists()
+
+
+def test_a_home_whose_path_is_too_long_is_named(tmp_path: Path) -> None:
+    with pytest.raises(HomeError, match="too long.*shorter"):
+        Home(tmp_path / ("x" * 220)).prepare()

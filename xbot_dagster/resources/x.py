@@ -1,0 +1,127 @@
+"""The `x` resource: publishers and metric sources for this deployment's flags, sharing one browser per process."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from dagster import InitResourceContext, ResourceDefinition, resource
+
+from xbot_dagster.embedded.browser import find_browser
+from xbot_dagster.resources.database import Database
+from xbot_dagster.resources.opening import Opened
+from xbot_dagster.resources.world import session_file, world
+from xbot_dagster.sandbox.client import SandboxClient
+from xbot_dagster.settings import Settings
+from xbot_dagster.store.deployment import Account
+from xbot_dagster.x.protocols import MetricSource, Publisher
+
+
+@dataclass
+class X:
+    """Builds publishers and metric sources when they are first needed; `close()` ends what was started.
+
+    In the sandbox everything points at the local replica; no flag can point it elsewhere.
+    """
+
+    settings: Settings
+    _publisher: Publisher | None = field(default=None, repr=False)
+    _source: MetricSource | None = field(default=None, repr=False)
+    _world: SandboxClient | None = field(default=None, repr=False)
+
+    def world(self, opened: Opened) -> SandboxClient:
+        """The sandbox's world, started when it does not run yet."""
+        if self._world is None:
+            self._world = world(opened)
+        return self._world
+
+    def publisher_for(self, database: Database) -> Callable[[Account], Publisher]:
+        """What publishes an account's posts."""
+        opened = database.opened
+        return lambda account: self._the_publisher(opened)
+
+    def source_for(self, database: Database) -> Callable[[str], MetricSource]:
+        """What reads an account's outcomes."""
+        opened = database.opened
+        return lambda account: self._the_source(opened)
+
+    def close(self) -> None:
+        """End the browser and every connection."""
+        publisher, source = self._publisher, self._source
+        self._publisher = self._source = None
+        for part in (publisher, source):
+            if part is not None:
+                part.close()
+
+    def _the_publisher(self, opened: Opened) -> Publisher:
+        if self._publisher is None:
+            self._publisher = self._make_publisher(opened)
+        return self._publisher
+
+    def _the_source(self, opened: Opened) -> MetricSource:
+        if self._source is None:
+            self._source = self._make_source(opened)
+        return self._source
+
+    def _make_publisher(self, opened: Opened) -> Publisher:
+        match self.settings.publisher:
+            case "shadow":
+                from xbot_dagster.x.shadow import ShadowPublisher
+
+                return ShadowPublisher()
+            case "recorded":
+                from xbot_dagster.x.recorded import RecordedPublisher
+
+                return RecordedPublisher(self.world(opened).url)
+            case "x_api":
+                from xbot_dagster.x.api_publisher import ApiPublisher
+
+                return ApiPublisher(self.settings)
+            case name:
+                from xbot_dagster.x.browser.publisher import BrowserPublisher
+                from xbot_dagster.x.browser.session import BrowserHost
+
+                home = opened.services.home
+                return BrowserPublisher(
+                    BrowserHost(find_browser(self.settings.XBOT_BROWSER_PATH)),
+                    self._site(opened),
+                    lambda account: session_file(home.sessions, account),
+                    home.logs / "evidence",
+                    name=name,
+                )
+
+    def _make_source(self, opened: Opened) -> MetricSource:
+        match self.settings.publisher:
+            case "recorded":
+                from xbot_dagster.x.recorded import RecordedMetrics
+
+                return RecordedMetrics(self.world(opened).url)
+            case "x_api":
+                from xbot_dagster.x.api_metrics import ApiMetrics
+
+                return ApiMetrics(self.settings)
+            case _:
+                from xbot_dagster.x.browser.metrics import BrowserMetrics
+                from xbot_dagster.x.browser.session import BrowserHost
+
+                home = opened.services.home
+                return BrowserMetrics(
+                    BrowserHost(find_browser(self.settings.XBOT_BROWSER_PATH)),
+                    self._site(opened),
+                    lambda account: session_file(home.sessions, account),
+                )
+
+    def _site(self, opened: Opened) -> str:
+        return self.world(opened).url if self.settings.family == "sandbox" else self.settings.X_BASE_URL
+
+
+def x_resource(settings: Settings) -> ResourceDefinition:
+    """One `X` per run, closed with it."""
+
+    @resource(description="X: the publisher and the source of metrics chosen by PUBLISHER; in the sandbox the local replica.")
+    def x(context: InitResourceContext) -> Iterator[X]:
+        found = X(settings)
+        try:
+            yield found
+        finally:
+            found.close()
+
+    return x
