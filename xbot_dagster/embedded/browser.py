@@ -90,3 +90,18 @@ def _system() -> Path | None:
         if path:
             return Path(path)
     return None
+
+
+def main() -> int:
+    """`python -m xbot_dagster.embedded.browser`: find or install a browser and name it; one sentence and 1 when that fails."""
+    try:
+        found = install_browser()
+    except BrowserError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    sys.stdout.write(f"Browser: {found}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

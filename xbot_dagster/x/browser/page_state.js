@@ -6,6 +6,13 @@
   };
   const own = [s.post_text, s.post_author, s.profile_bio].join(",");
   const fold = (text) => text.replace(/\u2019/g, "'").replace(/\u00a0/g, " ").split(/\s+/).join(" ").trim();
+  // X draws emoji as pictures: their alternative text is part of what was written.
+  const words = (node) => {
+    if (!node.querySelector("img[alt]")) return node.innerText;
+    const copy = node.cloneNode(true);
+    copy.querySelectorAll("img[alt]").forEach((picture) => picture.replaceWith(picture.alt));
+    return copy.textContent;
+  };
   const articles = [...document.querySelectorAll(s.article)].map((article) => {
     const links = [...article.querySelectorAll(s.permalink)];
     const dated = links.find((a) => a.querySelector("time")) || links.find((a) => a.matches(s.analytics_link));
@@ -17,7 +24,7 @@
     return {
       href: dated ? new URL(dated.href).pathname : null,
       time: time ? time.getAttribute("datetime") : null,
-      text: text ? text.innerText : "",
+      text: text ? words(text) : "",
       social: social ? fold(social.innerText) : null,
       group: group !== null,
       label: group ? group.getAttribute("aria-label") || "" : null,
