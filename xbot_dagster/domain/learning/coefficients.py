@@ -100,4 +100,5 @@ def hour_keys() -> list[Key]:
 def post_features(arm: str, hour: int, context: Mapping[str, Any]) -> dict[Key, float]:
     """The whole feature row of one post."""
     basis = fourier()[hour]
-    return {**context_features(context), **arm_features(arm, context), **dict(zip(hour_keys(), map(float, basis)))}
+    of_hour = dict(zip(hour_keys(), basis.tolist(), strict=True))
+    return {**context_features(context), **arm_features(arm, context), **of_hour}

@@ -1,10 +1,10 @@
 """Bayesian count regression whose coefficients drift: several counts with one exposure, one joint Gaussian posterior.
 
-Counts are negative binomial with log link, `y ~ NB(impressions * exp(x . theta), dispersion)`. Between observations each
-coefficient returns to its prior (an Ornstein-Uhlenbeck step: exponential forgetting toward the prior); an observation
-is a Laplace step in the space of the observed rows (Rasmussen & Williams 2006, algorithm 3.1), so a day of posts costs a few
-small matrix products. bayesianbandits' BayesianGLM has neither an exposure nor correlated outcomes nor forgetting toward
-a prior, which is why the fit is ours; a test compares both where they overlap.
+Counts are negative binomial with log link, `y ~ NB(impressions * exp(x . theta), dispersion)`. Between observations
+each coefficient returns to its prior (an Ornstein-Uhlenbeck step: exponential forgetting toward the prior); an
+observation is a Laplace step in the space of the observed rows (Rasmussen & Williams 2006, algorithm 3.1), so a day of
+posts costs a few small matrix products. bayesianbandits' BayesianGLM has neither an exposure nor correlated outcomes
+nor forgetting toward a prior, which is why the fit is ours; a test compares both where they overlap.
 """
 
 from __future__ import annotations
@@ -166,7 +166,7 @@ class DriftingCounts:
         return (x @ columns.reshape(len(self.keys), self.metrics * n)).reshape(n, n)
 
     def observe(self, rows: Sequence[Mapping[Key, float]], counts: np.ndarray, exposure: np.ndarray) -> Surprise:
-        """Learn rows measured at the current time. `counts` shape (rows, metrics), NaN = not measured; `exposure` > 0."""
+        """Learn rows measured at the current time. `counts`: (rows, metrics), NaN = not measured; `exposure` > 0."""
         from scipy.linalg import cho_factor, cho_solve, solve_triangular
 
         self.ensure(key for row in rows for key in row)
@@ -194,7 +194,8 @@ class DriftingCounts:
             eta = moved
             if change < NEWTON_TOLERANCE:
                 break
-        assert factor is not None and root is not None
+        assert factor is not None
+        assert root is not None
         self.mean = self.mean + columns @ shift
         gain = solve_triangular(factor[0], root[:, None] * columns.T, lower=True, check_finite=False)
         self.cov -= gain.T @ gain

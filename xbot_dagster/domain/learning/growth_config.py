@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from xbot_dagster.domain.learning.coefficients import BlockPrior
@@ -24,11 +24,11 @@ class GrowthConfig:
 
     `dispersion`: negative-binomial alpha of follows, retweets, replies in real exports (learning.md section 1).
     `temperature` scales the sampled covariance: short horizons punish full-width sampling, greedy is worst (section 3).
-    `interaction_share`: how much of their own variance arm x topic cells bring into sampling; their means always count, so
-    they take effect as data narrow them. `typical_share`: an ordinary post's rate relative to the full-mark reference.
+    `interaction_share`: how much of their own variance arm x topic cells bring into sampling; their means always count,
+    so they take effect as data narrow them. `typical_share`: an ordinary post's rate over the full-mark reference.
     """
 
-    temperature: float = 0.4
+    temperature: float = 0.2
     interaction_share: float = 0.0
     draws: int = 1024
     dispersion: tuple[float, ...] = (0.8, 0.25, 0.5)
@@ -66,6 +66,11 @@ class GrowthConfig:
     def level_limits(self) -> dict[str, int]:
         """How many levels of each open-ended block the posterior keeps."""
         return {"topic": self.max_topics, "hook": self.max_hooks, "cell": self.max_cells}
+
+    def with_prior_scale(self, factor: float) -> Self:
+        """The same configuration with every effect's prior standard deviation multiplied by `factor`."""
+        names = ("arm_sd", "cell_sd", "topic_sd", "hook_sd", "novelty_sd", "hour_sd", "second_harmonic_sd")
+        return replace(self, **{name: factor * getattr(self, name) for name in names})
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> Self:

@@ -1,4 +1,4 @@
-"""The default policy `growth`: cooled contextual Thompson sampling on counts with exposure, arm and hour chosen jointly.
+"""The default policy `growth`: cooled contextual Thompson sampling on counts with exposure, arm and hour jointly.
 
 Follows, retweets and replies share one drifting count model (`glm.py`): what one count says about an arm informs the
 others through their prior correlation. Final rows are learned for good; first passes are added to a copy of the
@@ -27,17 +27,17 @@ from xbot_dagster.domain.learning.glm import DriftingCounts
 from xbot_dagster.domain.learning.growth_config import METRICS, REWARD_WEIGHTS, GrowthConfig
 from xbot_dagster.domain.learning.ledger import Ledger
 from xbot_dagster.domain.learning.policy import (
-    HIGH_UNCERTAINTY,
     Belief,
     Choice,
     NoChoice,
     Outcome,
     Pending,
+    Policy,
     UpdateSummary,
     days_since_epoch,
     open_pairs,
 )
-from xbot_dagster.domain.learning.propensity import draw, mixture
+from xbot_dagster.domain.learning.propensity import choose
 from xbot_dagster.domain.learning.reward import DEFAULT_REFERENCES, RewardReferences
 from xbot_dagster.domain.learning.sampling import sample_rewards
 from xbot_dagster.domain.learning.tallies import Tallies, outcome_value, references_state
@@ -47,7 +47,7 @@ FORMAT = "growth/1"
 ROWS_PER_STEP = 64  # a longer day is learned in steps, so that an imported history costs memory by the step
 
 
-class GrowthPolicy:
+class GrowthPolicy(Policy):
     """Implements `policy.Policy`. References and configuration are frozen for the life of a version."""
 
     name = "growth"
@@ -60,7 +60,7 @@ class GrowthPolicy:
         config: GrowthConfig | None = None,
         pooled: Mapping[Key, PooledLevel] | None = None,
     ) -> None:
-        """`arms`: names, at least one, without repetition. `pooled`: levels known from other accounts (`pooling.py`)."""
+        """`arms`: names, at least one, none twice. `pooled`: levels known from other accounts (`pooling.py`)."""
         self.arms = tuple(arms)
         if not self.arms or len(set(self.arms)) != len(self.arms):
             raise UserError(
@@ -120,19 +120,6 @@ class GrowthPolicy:
             )
         return model
 
-    def propose(
-        self,
-        context: Mapping[str, Any],
-        admissible: np.ndarray | None,
-        rng: np.random.Generator,
-        *,
-        now: datetime,
-        epsilon: float,
-        pending: Sequence[Pending] = (),
-    ) -> Choice | NoChoice:
-        """See `policy.Policy`."""
-        return self.propose_day([context], rng, now=now, epsilon=epsilon, admissible=admissible, pending=pending)[0]
-
     def propose_day(
         self,
         contexts: Sequence[Mapping[str, Any]],
@@ -167,40 +154,30 @@ class GrowthPolicy:
         rng: np.random.Generator,
     ) -> Choice:
         config = self.config
-        sampled = sample_rewards(
-            model,
-            self.arms,
-            context,
-            weights=self._weights,
-            references=self._rates,
-            temperature=config.temperature,
-            interaction_share=config.interaction_share,
-            draws=config.draws,
-            rng=rng,
+        fallback = (
+            None if self.tallies.total.samples or self.ledger.provisional else "no outcome yet: the prior chooses"
         )
-        picked = sampled.pick_shares(pairs)
-        mean, sd = sampled.arm_values(pairs)
-        propensity = mixture(picked, pairs, epsilon)
-        (arm, hour), forced = draw(picked, pairs, epsilon, rng)
+        try:
+            sampled = sample_rewards(
+                model,
+                self.arms,
+                context,
+                weights=self._weights,
+                references=self._rates,
+                temperature=config.temperature,
+                interaction_share=config.interaction_share,
+                draws=config.draws,
+                rng=rng,
+            )
+        except np.linalg.LinAlgError as error:
+            picked, mean, sd = pairs / pairs.sum(), np.zeros(len(self.arms)), np.zeros(len(self.arms))
+            fallback = f"the posterior cannot be sampled ({error}): every admissible pair is alike"
+        else:
+            picked = sampled.pick_shares(pairs)
+            mean, sd = sampled.arm_values(pairs)
         widths = sd / config.temperature**0.5
-        return Choice(
-            arm=self.arms[arm],
-            hour=hour,
-            propensity=float(propensity[arm, hour]),
-            arm_propensity=float(propensity[arm].sum()),
-            hour_propensity=float(propensity[:, hour].sum()),
-            epsilon=epsilon,
-            policy=self.name,
-            version=self.version,
-            context=dict(context),
-            arms=self.arms,
-            pair_propensities=propensity,
-            expected_reward={name: (float(m), float(s)) for name, m, s in zip(self.arms, mean, widths)},
-            forced_explore=HIGH_UNCERTAINTY if forced else None,
-            fallback=None
-            if self.tallies.total.samples or self.ledger.provisional
-            else "no outcome yet: the prior chooses",
-        )
+        expected = dict(zip(self.arms, zip(mean.tolist(), widths.tolist(), strict=True), strict=True))
+        return choose(self, context, picked, pairs, epsilon, rng, expected_reward=expected, fallback=fallback)
 
     def beliefs(self, *, now: datetime) -> list[Belief]:
         """Arms, hours, topics and hooks at an otherwise ordinary post; see `policy.Policy`."""
@@ -217,7 +194,7 @@ class GrowthPolicy:
                 rows[(key[0], key[1])] = {**shared, key: 1.0}
         mean, cov = model.project(list(rows.values()))
         sd = np.sqrt(np.diag(cov))
-        # Quantiles of single levels need no joint draws: a fixed grid of normal quantiles gives the same report every time.
+        # Quantiles of single levels need no joint draws: a fixed normal grid gives the same report every time.
         from scipy.special import ndtri
 
         grid = ndtri((np.arange(400) + 0.5) / 400)
@@ -239,10 +216,10 @@ class GrowthPolicy:
 
     def posterior(self) -> dict[Key, PooledLevel]:
         """Mean and standard deviation of every coefficient, for `pooling.pooled_prior`."""
-        mean, sd = self.model.mean.reshape(-1, len(METRICS)), np.sqrt(np.diag(self.model.cov)).reshape(-1, len(METRICS))
-        return {
-            key: PooledLevel(tuple(map(float, m)), tuple(map(float, s))) for key, m, s in zip(self.model.keys, mean, sd)
-        }
+        mean = self.model.mean.reshape(-1, len(METRICS))
+        sd = np.sqrt(np.diag(self.model.cov)).reshape(-1, len(METRICS))
+        levels = zip(self.model.keys, mean.tolist(), sd.tolist(), strict=True)
+        return {key: PooledLevel(tuple(m), tuple(s)) for key, m, s in levels}
 
     def state(self) -> dict[str, Any]:
         """See `policy.Policy`."""

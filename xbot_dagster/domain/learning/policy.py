@@ -1,8 +1,8 @@
 """The interface every policy shares, and the rows that go in and out of it.
 
 A policy is told outcomes (`update`), plans a batch of posts (`propose_day`), and can be written down (`state`) and read
-back (`from_state`) so that the next choices are the same. Arms are names, hours are 0..23 in the account's zone, contexts
-are mappings with `topic`, `hook` and `novelty`; policies know nothing of tables, queues or gates.
+back (`from_state`) so that the next choices are the same. Arms are names, hours are 0..23 in the account's zone,
+contexts are mappings with `topic`, `hook` and `novelty`; policies know nothing of tables, queues or gates.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ HIGH_UNCERTAINTY = "high_uncertainty"
 class Outcome:
     """One measured post. Counts are None when not measured; `collected_pass` is 1 (T+1h) or 2 (T+24h).
 
-    `arm` comes from the decision, `hour` (account zone) and `posted_at` (aware) from the publication, never from the time of
-    collection. Both passes of a post carry the same `id`.
+    `arm` comes from the decision, `hour` (account zone) and `posted_at` (aware) from the publication, never from the
+    time of collection. Both passes of a post carry the same `id`.
     """
 
     id: str
@@ -113,7 +113,7 @@ class Choice:
             "posterior": {arm: {"mean": mean, "sd": sd} for arm, (mean, sd) in self.expected_reward.items()},
             "candidates": {
                 arm: {str(hour): float(p) for hour, p in enumerate(row) if p > 0}
-                for arm, row in zip(self.arms, self.pair_propensities)
+                for arm, row in zip(self.arms, self.pair_propensities, strict=True)
             },
         }
 
@@ -138,7 +138,7 @@ class UpdateSummary:
 
 
 class Policy(Protocol):
-    """What planning and training need of a policy."""
+    """What planning and training need of a policy. `epsilon` is the exploration share of `exploration.epsilon_at`."""
 
     name: str
     version: str
@@ -155,7 +155,7 @@ class Policy(Protocol):
         pending: Sequence[Pending] = (),
     ) -> Choice | NoChoice:
         """One choice among the pairs where `admissible` (bool, shape (arms, 24); None = all) is True."""
-        ...
+        return self.propose_day([context], rng, now=now, epsilon=epsilon, admissible=admissible, pending=pending)[0]
 
     def propose_day(
         self,
@@ -170,8 +170,8 @@ class Policy(Protocol):
     ) -> list[Choice | NoChoice]:
         """One choice per context, in order, as one batch.
 
-        `capacity`: how many posts each of the 24 hours can still take (default `CAP_PER_HOUR` each); a choice uses one up.
-        `pending`: posts without outcome, counted so that a batch does not repeat itself.
+        `capacity`: how many posts each of the 24 hours can still take (default `CAP_PER_HOUR` each); a choice uses one
+        up. `pending`: posts without outcome, counted so that a batch does not repeat itself.
         """
         ...
 

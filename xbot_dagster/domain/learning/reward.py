@@ -1,7 +1,7 @@
 """Rates of one measured post, the documented composite reward, and its standardised form.
 
-Everything here is a function of one outcome row (and of the references a version froze). A value that was not measured is
-None, and a rate that needs it is None: null is never zero.
+Everything here is a function of one outcome row (and of the references a version froze). A value that was not measured
+is None, and a rate that needs it is None: null is never zero.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ DOCUMENTED_UNITS = RewardReferences(1.0, 1.0, 1.0)
 
 @dataclass(frozen=True)
 class Rates:
-    """What the seeds derive from one outcome row: `er` a fraction, `fpki` follows per 1,000 impressions, rates as fractions."""
+    """What the seeds derive from one outcome row: `fpki` per 1,000 impressions, the others as fractions."""
 
     er: float | None
     fpki: float | None
@@ -57,7 +57,7 @@ def per_impression(count: float | None, impressions: float | None) -> float | No
 
 
 def fpki(follows: float | None, impressions: float | None) -> float | None:
-    """Follows per 1,000 impressions. Attribution may be negative (an estimate), so only the impressions must be positive."""
+    """Follows per 1,000 impressions. Attributed follows may be negative: an estimate keeps its sign."""
     impressions = _measured(impressions)
     if follows is None or not math.isfinite(follows) or not impressions:
         return None
@@ -177,11 +177,11 @@ def trailing_references(
         values = sorted((value, weight) for weight, rate in kept if (value := getattr(rate, name)) is not None)
         if len(values) < REFERENCE_MIN_POSTS:
             return getattr(previous, name)
-        wanted, seen = 0.95 * sum(weight for _, weight in values), 0.0
+        wanted, seen, found = 0.95 * sum(weight for _, weight in values), 0.0, 0.0
         for value, weight in values:
-            seen += weight
+            seen, found = seen + weight, value
             if seen >= wanted:
                 break
-        return value if value > 0 else getattr(previous, name)
+        return found if found > 0 else getattr(previous, name)
 
     return RewardReferences(percentile("fpki"), percentile("retweet_rate"), percentile("reply_rate"))

@@ -13,7 +13,7 @@ from xbot_dagster.domain.learning.reward import RewardReferences, outcome_reward
 
 @dataclass
 class Tally:
-    """Posts of one level: how many, how many reached the account's running mean reward, and the sum of their rewards."""
+    """Posts of one level: how many, how many reached the account's running mean reward, the sum of their rewards."""
 
     samples: int = 0
     successes: int = 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -22,14 +21,13 @@ def fourier() -> np.ndarray:
     return np.stack([np.cos(angle), np.sin(angle), np.cos(2 * angle), np.sin(2 * angle)], axis=1)
 
 
-def ucb1_scores(pulls: Sequence[float], rewards: Sequence[float]) -> np.ndarray:
+def ucb1_scores(pulls: np.ndarray, rewards: np.ndarray) -> np.ndarray:
     """UCB1 index of each hour with the bonus for rarely tried hours; infinite where an hour was never tried.
 
-    `pulls`: posts per hour, pending ones included; `rewards`: sum of rewards in [0, 1] of the measured ones, with pending
-    posts counted at the overall mean by the caller.
+    Both of shape (24,). `pulls`: posts per hour, pending ones included; `rewards`: sum of their rewards in [0, 1],
+    pending ones counted at the overall mean by the caller.
     """
-    n, total = np.asarray(pulls, float), np.asarray(rewards, float)
-    tried = np.maximum(n, 1e-12)
-    scores = total / tried + UCB1_WIDTH * np.sqrt(math.log(max(2.0, n.sum())) / tried)
-    scores += RARE_HOUR_BONUS * np.clip(1 - n / RARE_HOUR_SAMPLES, 0, 1)
-    return np.where(n > 0, scores, np.inf)
+    tried = np.maximum(pulls, 1e-12)
+    scores = rewards / tried + UCB1_WIDTH * np.sqrt(math.log(max(2.0, pulls.sum())) / tried)
+    scores += RARE_HOUR_BONUS * np.clip(1 - pulls / RARE_HOUR_SAMPLES, 0, 1)
+    return np.where(pulls > 0, scores, np.inf)
