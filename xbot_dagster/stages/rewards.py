@@ -1,13 +1,15 @@
 """Rewards computed again from the raw counts; versions stand side by side in `outcome_rewards`."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
-from xbot_dagster.domain.learning.reward import DEFAULT_REFERENCES, RewardReferences
+from xbot_dagster.domain.learning.reward import DEFAULT_REFERENCES, SEED_V1, RewardReferences
 from xbot_dagster.domain.measuring.derive import REWARD_VERSIONS, reward_of
 from xbot_dagster.errors import UsageError
-from xbot_dagster.store import outcomes as store
+from xbot_dagster.store import rewards as store
+from xbot_dagster.store.rewards import Measured
 
 _BATCH = 20_000
 
@@ -30,14 +32,21 @@ def recompute(engine: Engine, version: str, references: RewardReferences = DEFAU
     after = None
     with engine.begin() as conn:
         while batch := store.measured_counts(conn, after, _BATCH):
-            rewards = []
-            for row in batch:
-                reward = reward_of(version, row.counts, row.novelty, row.similarity, references)
-                if reward is not None:
-                    rewards.append(
-                        (row.decision_id, row.collected_pass, version, reward.reward, reward.weight, reward.refs)
-                    )
-            rows, computed = rows + len(batch), computed + len(rewards)
-            changed += store.upsert_rewards(conn, rewards)
+            made, different = recompute_rows(conn, batch, version, references)
+            rows, computed, changed = rows + len(batch), computed + made, changed + different
             after = (batch[-1].decision_id, batch[-1].collected_pass)
+        if version == SEED_V1:
+            store.repeat_composites(conn, SEED_V1)
     return RecomputeReport(version, rows, computed, changed)
+
+
+def recompute_rows(
+    conn: Connection, rows: Sequence[Measured], version: str, references: RewardReferences = DEFAULT_REFERENCES
+) -> tuple[int, int]:
+    """Store the rewards of `rows`; returns (rewards computed, rewards that differ from what was stored)."""
+    rewards = []
+    for row in rows:
+        reward = reward_of(version, row.counts, row.novelty, row.similarity, references)
+        if reward is not None:
+            rewards.append((row.decision_id, row.collected_pass, version, reward.reward, reward.weight, reward.refs))
+    return len(rewards), store.upsert_rewards(conn, rewards)

@@ -1,7 +1,7 @@
 """Measured posts: what is due, the passes, their rewards, what was refused."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,6 +12,7 @@ from sqlalchemy import Connection, text
 from xbot_dagster.domain.measuring.counts import FIELDS, Counts
 from xbot_dagster.domain.measuring.derive import Derived, Reward
 from xbot_dagster.store.bulk import stage
+from xbot_dagster.store.rewards import upsert_rewards
 
 
 @dataclass(frozen=True)
@@ -74,17 +75,6 @@ class Refused:
     raw: dict[str, Any]
 
 
-@dataclass(frozen=True)
-class Measured:
-    """The raw columns of one measured outcome, with what was known before posting."""
-
-    decision_id: UUID
-    collected_pass: int
-    counts: Counts
-    novelty: float | None
-    similarity: float | None
-
-
 _OUTCOME_COLUMNS = {
     "decision_id": "uuid",
     "collected_pass": "int2",
@@ -104,14 +94,6 @@ _OUTCOME_COLUMNS = {
     "observed_age_s": "float8",
     "late": "bool",
     "collected_at": "timestamptz",
-}
-_REWARD_COLUMNS = {
-    "decision_id": "uuid",
-    "collected_pass": "int2",
-    "reward_version": "text",
-    "reward": "float8",
-    "weight": "float8",
-    "refs": "jsonb",
 }
 _SCHEDULE_COLUMNS = {
     "decision_id": "uuid",
@@ -195,35 +177,6 @@ def upsert_outcomes(conn: Connection, rows: Sequence[Outcome]) -> int:
     ]
     upsert_rewards(conn, rewards)
     return written
-
-
-def upsert_rewards(conn: Connection, rows: Iterable[tuple[UUID, int, str, float, float, dict[str, float]]]) -> int:
-    """Merge (decision, pass, version, reward, weight, references) into `outcome_rewards`; returns rows written."""
-    table = stage(conn, "rewards", _REWARD_COLUMNS, rows)
-    names = ", ".join(_REWARD_COLUMNS)
-    merged = conn.exec_driver_sql(
-        f"INSERT INTO outcome_rewards ({names}) SELECT {names} FROM {table} ORDER BY decision_id, collected_pass "
-        "ON CONFLICT (decision_id, collected_pass, reward_version) DO UPDATE SET reward = excluded.reward, weight = excluded.weight, "
-        "refs = excluded.refs, computed_at = xbot_now(), run_id = xbot_run() "
-        "WHERE (outcome_rewards.reward, outcome_rewards.weight, outcome_rewards.refs) "
-        "IS DISTINCT FROM (excluded.reward, excluded.weight, excluded.refs)"
-    )
-    return merged.rowcount
-
-
-def measured_counts(conn: Connection, after: tuple[UUID, int] | None, limit: int) -> list[Measured]:
-    """Measured rows in key order after the key `after` (None: from the start), at most `limit`."""
-    rows = conn.execute(
-        text(
-            f"SELECT o.decision_id, o.collected_pass, {', '.join('o.' + name for name in FIELDS)}, c.novelty, "
-            "c.duplicate_similarity FROM outcomes o JOIN content_metadata c USING (decision_id) WHERE o.read_status = 'ok' "
-            "AND (CAST(:id AS uuid) IS NULL OR (o.decision_id, o.collected_pass) > (:id, :number)) "
-            "ORDER BY o.decision_id, o.collected_pass LIMIT :limit"
-        ),
-        {"id": after[0] if after else None, "number": after[1] if after else None, "limit": limit},
-    )
-    width = len(FIELDS)
-    return [Measured(row[0], row[1], Counts(*row[2 : 2 + width]), row[2 + width], row[3 + width]) for row in rows]
 
 
 def reschedule(conn: Connection, rows: Sequence[Schedule]) -> int:

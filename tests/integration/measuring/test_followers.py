@@ -20,7 +20,9 @@ def snap(engine, clock, settings, source, count: int | None, **options):
 
 def parts(engine):
     with engine.begin() as conn:
-        return list(conn.execute(text("SELECT * FROM follower_attribution ORDER BY window_end, follows DESC")).mappings())
+        return list(
+            conn.execute(text("SELECT * FROM follower_attribution ORDER BY window_end, follows DESC")).mappings()
+        )
 
 
 def test_a_snapshot_is_due_every_six_hours(engine, clock, settings, source) -> None:
@@ -43,7 +45,9 @@ def test_metrics_disabled_takes_none(engine, clock, source, tmp_path) -> None:
     assert snap(engine, clock, shadow, source, 5).skipped == "REAL_METRICS_ENABLED is not true"
 
 
-def test_a_window_is_split_over_the_posts_seen_in_it_and_sums_to_the_change(engine, clock, settings, plant, source) -> None:
+def test_a_window_is_split_over_the_posts_seen_in_it_and_sums_to_the_change(
+    engine, clock, settings, plant, source
+) -> None:
     big, small = plant(clock.now()), plant(clock.now())
     snap(engine, clock, settings, source, 1000)
     clock.sleep(3600)

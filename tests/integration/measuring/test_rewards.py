@@ -23,7 +23,9 @@ def measured(engine, clock, settings, plant, source):
 
 def stored(engine, version: str) -> list[float]:
     with engine.begin() as conn:
-        rows = conn.execute(text("SELECT reward FROM outcome_rewards WHERE reward_version = :v ORDER BY decision_id"), {"v": version})
+        rows = conn.execute(
+            text("SELECT reward FROM outcome_rewards WHERE reward_version = :v ORDER BY decision_id"), {"v": version}
+        )
         return [row[0] for row in rows]
 
 
@@ -43,7 +45,11 @@ def test_one_version_leaves_the_other_alone(measured) -> None:
     assert stored(measured, "seed_v1") == seed
     assert stored(measured, "norm_v1") != norm
     with measured.begin() as conn:
-        refs = conn.execute(text("SELECT DISTINCT refs FROM outcome_rewards WHERE reward_version = 'norm_v1'")).scalars().all()
+        refs = (
+            conn.execute(text("SELECT DISTINCT refs FROM outcome_rewards WHERE reward_version = 'norm_v1'"))
+            .scalars()
+            .all()
+        )
     assert refs == [{"fpki": 5.0, "retweet_rate": 0.01, "reply_rate": 0.01}]
 
 
