@@ -17,8 +17,8 @@ from sqlalchemy import Engine, text
 
 from xbot_dagster.clock import SimulatedClock
 from xbot_dagster.embedded.browser import find_browser
-from xbot_dagster.settings import Settings, load_settings
 from xbot_dagster.sandbox.process import start_world, stop_world
+from xbot_dagster.settings import Settings, load_settings
 from xbot_dagster.stages import publish, reconcile
 from xbot_dagster.store import config, deployment
 from xbot_dagster.store.engine import make_engine
@@ -224,7 +224,13 @@ def browser_desk(make_desk: MakeDesk, host: BrowserHost) -> Desk:
 def browser_publisher(desk: Desk, host: BrowserHost, **more: Any) -> BrowserPublisher:
     host.drop(desk.account)
     return BrowserPublisher(
-        host, desk.world.url, lambda a: desk.sessions / f"{a}.json", desk.evidence, name="sandbox", submit_ms=3_000, **more
+        host,
+        desk.world.url,
+        lambda a: desk.sessions / f"{a}.json",
+        desk.evidence,
+        name="sandbox",
+        submit_ms=3_000,
+        **more,
     )
 
 

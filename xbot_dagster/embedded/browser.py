@@ -20,13 +20,15 @@ def find_browser(configured: Path | None = None) -> Path:
         path = configured.expanduser()
         if not (path.is_file() and os.access(path, os.X_OK)):
             raise BrowserError(
-                f"XBOT_BROWSER_PATH={configured} is not an executable file.", "Correct it, or unset it to search for a browser."
+                f"XBOT_BROWSER_PATH={configured} is not an executable file.",
+                "Correct it, or unset it to search for a browser.",
             )
         return path
     found = _managed() or _system()
     if found is None:
         raise BrowserError(
-            "No Chromium was found.", "Run: playwright install chromium (or: apt install chromium), or set XBOT_BROWSER_PATH."
+            "No Chromium was found.",
+            "Run: playwright install chromium (or: apt install chromium), or set XBOT_BROWSER_PATH.",
         )
     return found
 
@@ -72,7 +74,11 @@ def _managed() -> Path | None:
     root = Path(os.path.expanduser(_managed_root()))
     builds = sorted(root.glob("chromium-[0-9]*"), key=lambda folder: int(folder.name.split("-")[1]), reverse=True)
     for build in builds:
-        for place in ("chrome-linux64/chrome", "chrome-linux/chrome", "chrome-mac/Chromium.app/Contents/MacOS/Chromium"):
+        for place in (
+            "chrome-linux64/chrome",
+            "chrome-linux/chrome",
+            "chrome-mac/Chromium.app/Contents/MacOS/Chromium",
+        ):
             if os.access(build / place, os.X_OK):
                 return build / place
     return None

@@ -21,7 +21,11 @@ def check(conn: Connection, account: Account, seen: Timeline) -> tuple[str, ...]
         return ()
     unexplained = [post for post in reconciling.own_posts(seen.posts, account.handle)]
     ids = [post.tweet_id for post in unexplained]
-    known = doubts.known_ids(conn, account.account, ids) | alerts.ever_raised(conn, RULE, ids) | alerts.ever_raised(conn, LATE_RULE, ids)
+    known = (
+        doubts.known_ids(conn, account.account, ids)
+        | alerts.ever_raised(conn, RULE, ids)
+        | alerts.ever_raised(conn, LATE_RULE, ids)
+    )
     found = reconciling.ghosts(seen.posts, account.handle, standing.ghosts_since(conn, account.account), known)
     if not found:
         return ()

@@ -240,9 +240,7 @@ class _Poster:
                 return found.reason if not (submits and found.empty) else f"{submits} submitted, nothing else due"
             if isinstance(found, Unfit):
                 self.tally.unfit += 1
-                log.warning(
-                    "[POSTING_ORCHESTRATOR] 🚫 Rejected decision_id=%s: %s", found.decision_id, found.reason
-                )
+                log.warning("[POSTING_ORCHESTRATOR] 🚫 Rejected decision_id=%s: %s", found.decision_id, found.reason)
                 continue
             self.hooks("claimed")
             submission = Submission(
@@ -275,6 +273,12 @@ class _Poster:
         except (UserError, ValueError, TypeError, KeyError) as error:
             reason = f"the live configuration cannot be read: {error}"
             alerts.raise_alert(
-                conn, "guard_failed", account, "critical", f"Nothing is posted for {account}: {reason}", "xbot config get", account
+                conn,
+                "guard_failed",
+                account,
+                "critical",
+                f"Nothing is posted for {account}: {reason}",
+                "xbot config get",
+                account,
             )
             return reason

@@ -117,7 +117,9 @@ class _Reader:
             log.info("[POSTING_RECONCILER] ℹ️ %s", error)
         except IntegrityError as error:
             # Another writer took the id in the meantime: the next look sees it as taken.
-            log.warning("[POSTING_RECONCILER] ⚠️ Could not adopt decision_id=%s: %s", doubt.claim.decision_id, error.orig)
+            log.warning(
+                "[POSTING_RECONCILER] ⚠️ Could not adopt decision_id=%s: %s", doubt.claim.decision_id, error.orig
+            )
             self.waiting += 1
 
     def _apply(self, conn: Connection, doubt: OpenDoubt, finding: Finding, now: datetime) -> None:
@@ -127,7 +129,9 @@ class _Reader:
             alerts.close_alert(conn, "in_doubt", claim.decision_id)
             self.adopted.append(claim.decision_id)
             log.info(
-                "[POSTING_ORCHESTRATOR] ✅ Posted successfully tweet_id=%s decision_id=%s", finding.tweet_ids[0], claim.decision_id
+                "[POSTING_ORCHESTRATOR] ✅ Posted successfully tweet_id=%s decision_id=%s",
+                finding.tweet_ids[0],
+                claim.decision_id,
             )
             if len(finding.tweet_ids) > 1:
                 alerts.raise_alert(

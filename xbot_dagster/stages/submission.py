@@ -192,7 +192,9 @@ class Submission:
         if isinstance(result, Posted):
             attempts.posted(conn, claim, result.tweet_id, result.via)
             log.info(
-                "[POSTING_ORCHESTRATOR] ✅ Posted successfully tweet_id=%s decision_id=%s", result.tweet_id, claim.decision_id
+                "[POSTING_ORCHESTRATOR] ✅ Posted successfully tweet_id=%s decision_id=%s",
+                result.tweet_id,
+                claim.decision_id,
             )
             return Ended(claim.decision_id, "posted", tweet_id=result.tweet_id)
         if isinstance(result, Rejected):
@@ -232,7 +234,10 @@ class Submission:
             return self._signed_out(conn, claim, result)
         status = attempts.rejected(conn, claim, result.code, result.message)
         log.warning(
-            "[POSTING_ORCHESTRATOR] 🚫 Rejected decision_id=%s code=%s: %s", claim.decision_id, result.code, result.message
+            "[POSTING_ORCHESTRATOR] 🚫 Rejected decision_id=%s code=%s: %s",
+            claim.decision_id,
+            result.code,
+            result.message,
         )
         if status == "needs_human":
             self._needs_human(conn, claim, result.message)
@@ -256,7 +261,9 @@ class Submission:
         attempts.deferred(conn, claim, self.clock.now(), result.code, result.message)
         standing.set_session(conn, claim.account, "expired")
         message = f"The session of account {claim.account} ended at the submit: {result.message} Posting is paused, the queue is kept."
-        alerts.raise_alert(conn, "session", claim.account, "critical", message, "Sign in again: xbot login", claim.account)
+        alerts.raise_alert(
+            conn, "session", claim.account, "critical", message, "Sign in again: xbot login", claim.account
+        )
         log.warning("[POSTING_ORCHESTRATOR] ⏸️ Deferred decision_id=%s: session expired", claim.decision_id)
         return Ended(claim.decision_id, "deferred", "session expired", stops=True)
 
@@ -264,7 +271,12 @@ class Submission:
         pause: timedelta = retries.DEFER_DAILY if code in (344, 185) else retries.DEFER_RATE
         moment = max(until, self.clock.now()) if until else self.clock.now() + pause
         attempts.deferred(conn, claim, moment, code, reason)
-        log.warning("[POSTING_ORCHESTRATOR] ⏸️ Deferred decision_id=%s until=%s: %s", claim.decision_id, moment.isoformat(), reason)
+        log.warning(
+            "[POSTING_ORCHESTRATOR] ⏸️ Deferred decision_id=%s until=%s: %s",
+            claim.decision_id,
+            moment.isoformat(),
+            reason,
+        )
         return Ended(claim.decision_id, "deferred", reason, stops=True)
 
     def _needs_human(self, conn: Connection, claim: Claim, reason: str) -> None:

@@ -28,7 +28,13 @@ _COLUMNS = ", ".join(Alert.__dataclass_fields__)
 
 
 def raise_alert(
-    conn: Connection, rule: str, subject: str, severity: Severity, message: str, fix: str = "", account: str | None = None
+    conn: Connection,
+    rule: str,
+    subject: str,
+    severity: Severity,
+    message: str,
+    fix: str = "",
+    account: str | None = None,
 ) -> bool:
     """Open an alert, or count one more occurrence of the open (or acknowledged) one. True when it is new."""
     row = conn.execute(

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-from xbot_dagster.domain.publishing import retries
+from xbot_dagster.domain.publishing import retries, states
 from xbot_dagster.domain.publishing.fingerprint import snowflake_time
 from xbot_dagster.store.claims import Claim
 from xbot_dagster.store.engine import one
@@ -38,15 +38,21 @@ def note(conn: Connection, claim: Claim, evidence: dict[str, Any]) -> None:
     )
 
 
-def arm(conn: Connection, claim: Claim, fingerprint: str, baseline: str | None, evidence: dict[str, Any]) -> ArmRefused | None:
+def arm(
+    conn: Connection, claim: Claim, fingerprint: str, baseline: str | None, evidence: dict[str, Any]
+) -> ArmRefused | None:
     """Write the intent to submit. The caller commits before the click; whoever gets None may submit exactly once.
 
     Raises LostLease; IntegrityError when another attempt of the account is armed or in doubt."""
-    status = one(conn, "SELECT status FROM content_metadata WHERE decision_id = :id FOR UPDATE", id=claim.decision_id).status
+    status = one(
+        conn, "SELECT status FROM content_metadata WHERE decision_id = :id FOR UPDATE", id=claim.decision_id
+    ).status
     if status != "posting":
         raise LostLease(f"decision {claim.decision_id} is {status}")
     conn.execute(
-        text("DELETE FROM live_fingerprints WHERE account = :account AND fingerprint = :fingerprint AND expires_at <= xbot_now()"),
+        text(
+            "DELETE FROM live_fingerprints WHERE account = :account AND fingerprint = :fingerprint AND expires_at <= xbot_now()"
+        ),
         {"account": claim.account, "fingerprint": fingerprint},
     )
     taken = one(
@@ -62,7 +68,9 @@ def arm(conn: Connection, claim: Claim, fingerprint: str, baseline: str | None, 
         life=retries.FINGERPRINT_LIFE,
     )
     if (str(taken.decision_id), taken.part) != (claim.decision_id, claim.part):
-        return ArmRefused(f"the same text is live or may be live as decision {taken.decision_id}", str(taken.decision_id))
+        return ArmRefused(
+            f"the same text is live or may be live as decision {taken.decision_id}", str(taken.decision_id)
+        )
     armed = conn.execute(
         text(
             "UPDATE posting_attempts SET state = 'armed', post_key = :key, fingerprint = :fingerprint, armed_at = xbot_now(), "
@@ -87,7 +95,7 @@ def arm(conn: Connection, claim: Claim, fingerprint: str, baseline: str | None, 
 def posted(conn: Connection, claim: Claim, tweet_id: str, via: str) -> None:
     """The part is live. Attempt, part, decision, slot and (with its head) the posted decision change together."""
     posted_at = snowflake_time(tweet_id)
-    _end(conn, claim, "posted", ("armed", "in_doubt"), tweet_id=tweet_id, via=via)
+    _end(conn, claim, "posted", tweet_id=tweet_id, via=via)
     # The ledger counts X's own times, so that no rolling hour of X ever holds more than the limit.
     conn.execute(text(f"UPDATE post_slots SET at = greatest(at, :at) WHERE {_SLOT}"), {**_slot(claim), "at": posted_at})
     conn.execute(
@@ -117,7 +125,8 @@ def posted(conn: Connection, claim: Claim, tweet_id: str, via: str) -> None:
         )
     else:
         conn.execute(
-            text("UPDATE posted_decisions SET parts = :parts WHERE decision_id = :id"), {"id": claim.decision_id, "parts": claim.part + 1}
+            text("UPDATE posted_decisions SET parts = :parts WHERE decision_id = :id"),
+            {"id": claim.decision_id, "parts": claim.part + 1},
         )
     if claim.decision_type == "reply":
         conn.execute(
@@ -125,12 +134,18 @@ def posted(conn: Connection, claim: Claim, tweet_id: str, via: str) -> None:
             {"account": claim.account, "target": claim.reply_to},
         )
     head = tweet_id if claim.part == 0 else None
-    _decision(conn, claim, "posted" if claim.last else "queued", None if claim.last else f"part {claim.part + 1} of {claim.parts} is live", tweet_id=head)
+    _decision(
+        conn,
+        claim,
+        "posted" if claim.last else "queued",
+        None if claim.last else f"part {claim.part + 1} of {claim.parts} is live",
+        tweet_id=head,
+    )
 
 
 def shadowed(conn: Connection, claim: Claim, reason: str) -> None:
     """The decision went the whole path but the submit; it is not tried again."""
-    _end(conn, claim, "not_sent", ("claimed",), error=reason, publisher="shadow")
+    _end(conn, claim, "not_sent", error=reason, publisher="shadow")
     _release(conn, claim)
     _decision(conn, claim, "shadowed", reason)
 
@@ -139,7 +154,7 @@ def not_sent(conn: Connection, claim: Claim, reason: str, *, counts: bool) -> st
     """Proven pre-submit failure: back to the queue, with a pause and a count of failures when it `counts`; else at once.
 
     Returns the decision's new status: 'queued', or 'rejected' when it has failed too often (the dead letter)."""
-    _end(conn, claim, "not_sent", ("claimed",), error=reason)
+    _end(conn, claim, "not_sent", error=reason)
     _release(conn, claim)
     failures = one(
         conn,
@@ -155,26 +170,30 @@ def not_sent(conn: Connection, claim: Claim, reason: str, *, counts: bool) -> st
 
 def rejected(conn: Connection, claim: Claim, code: int | None, reason: str) -> str:
     """The server said no, or the text may not be submitted. A thread with live parts goes to a person. Returns the new status."""
-    _end(conn, claim, "rejected", ("claimed", "armed", "in_doubt"), error=reason, error_code=code)
+    _end(conn, claim, "rejected", error=reason, error_code=code)
     _release(conn, claim)
     _unfingerprint(conn, claim)
     if claim.part > 0:
-        return _decision(conn, claim, "needs_human", f"the thread broke at part {claim.part + 1} of {claim.parts}: {reason}")
+        return _decision(
+            conn, claim, "needs_human", f"the thread broke at part {claim.part + 1} of {claim.parts}: {reason}"
+        )
     return _decision(conn, claim, "rejected", reason)
 
 
 def refused(conn: Connection, claim: Claim, reason: str) -> str:
     """The submit was forbidden before the click (the text is live already). Returns the new status."""
-    _end(conn, claim, "not_sent", ("claimed",), error=reason)
+    _end(conn, claim, "not_sent", error=reason)
     _release(conn, claim)
     if claim.part > 0:
-        return _decision(conn, claim, "needs_human", f"the thread broke at part {claim.part + 1} of {claim.parts}: {reason}")
+        return _decision(
+            conn, claim, "needs_human", f"the thread broke at part {claim.part + 1} of {claim.parts}: {reason}"
+        )
     return _decision(conn, claim, "rejected", reason)
 
 
 def deferred(conn: Connection, claim: Claim, until: datetime, code: int | None, reason: str) -> None:
     """The server said later: back to the queue until then."""
-    _end(conn, claim, "deferred", ("armed", "in_doubt"), error=reason, error_code=code)
+    _end(conn, claim, "deferred", error=reason, error_code=code)
     _release(conn, claim)
     _unfingerprint(conn, claim)
     _decision(conn, claim, "queued", reason)
@@ -184,13 +203,14 @@ def deferred(conn: Connection, claim: Claim, until: datetime, code: int | None, 
 def hold(conn: Connection, claim: Claim, until: datetime) -> None:
     """Keep a decision that is back in the queue from being tried before `until`."""
     conn.execute(
-        text("UPDATE content_metadata SET not_before = :until WHERE decision_id = :id"), {"id": claim.decision_id, "until": until}
+        text("UPDATE content_metadata SET not_before = :until WHERE decision_id = :id"),
+        {"id": claim.decision_id, "until": until},
     )
 
 
 def in_doubt(conn: Connection, claim: Claim, reason: str, code: int | None, evidence: dict[str, Any]) -> None:
     """The submit may be live: only the reconciler or a person ends this."""
-    _end(conn, claim, "in_doubt", ("armed",), error=reason, error_code=code)
+    _end(conn, claim, "in_doubt", error=reason, error_code=code)
     conn.execute(
         text(
             "UPDATE posting_attempts SET resolved_at = NULL, next_look_at = xbot_now(), evidence = evidence || cast(:evidence AS jsonb) "
@@ -203,7 +223,7 @@ def in_doubt(conn: Connection, claim: Claim, reason: str, code: int | None, evid
 
 def not_live(conn: Connection, claim: Claim, *, needs_human: bool) -> str:
     """Proven not live: back to the queue with its slot given back, or to a person. Returns the new status."""
-    _end(conn, claim, "not_live", ("in_doubt",))
+    _end(conn, claim, "not_live")
     _release(conn, claim)
     if needs_human:
         return _decision(conn, claim, "needs_human", "two submits of this decision never appeared on the timeline")
@@ -222,14 +242,14 @@ def _slot(claim: Claim) -> dict[str, Any]:
     return {"id": claim.decision_id, "part": claim.part, "attempt": claim.attempt}
 
 
-def _end(conn: Connection, claim: Claim, state: str, before: tuple[str, ...], **columns: Any) -> None:
+def _end(conn: Connection, claim: Claim, state: str, **columns: Any) -> None:
     assignments = "".join(f", {name} = :{name}" for name in columns)
     done = conn.execute(
         text(
             f"UPDATE posting_attempts SET state = :state, resolved_at = xbot_now(), next_look_at = NULL{assignments} "
             f"WHERE {_MINE} AND state = ANY(:before)"
         ),
-        {**_keys(claim), "state": state, "before": list(before), **columns},
+        {**_keys(claim), "state": state, "before": states.before(states.ATTEMPT_TRANSITIONS, state), **columns},
     )
     if done.rowcount != 1:
         raise LostLease(f"attempt {claim.attempt} of decision {claim.decision_id} has already ended")
@@ -247,16 +267,33 @@ def _unfingerprint(conn: Connection, claim: Claim) -> None:
 
 
 def _decision(
-    conn: Connection, claim: Claim, status: str, reason: str | None, *, tweet_id: str | None = None, pause: timedelta | None = None
+    conn: Connection,
+    claim: Claim,
+    status: str,
+    reason: str | None,
+    *,
+    tweet_id: str | None = None,
+    pause: timedelta | None = None,
 ) -> str:
+    """Move the decision on and return its status. A person who cancelled it in the meantime is not overruled."""
     done = conn.execute(
         text(
-            # A person who cancelled in the meantime is not overruled by a way back to the queue.
-            "UPDATE content_metadata SET status = CASE WHEN status = 'cancelled' AND :status = 'queued' THEN status ELSE :status END, "
-            "status_reason = :reason, updated_at = xbot_now(), tweet_id = coalesce(:tweet, tweet_id), "
-            "not_before = CASE WHEN cast(:pause AS interval) IS NULL THEN not_before ELSE xbot_now() + cast(:pause AS interval) END "
-            "WHERE decision_id = :id RETURNING status"
+            "UPDATE content_metadata SET status = :status, status_reason = :reason, updated_at = xbot_now(), "
+            "tweet_id = coalesce(:tweet, tweet_id), not_before = coalesce(xbot_now() + cast(:pause AS interval), not_before) "
+            "WHERE decision_id = :id AND status = ANY(:before)"
         ),
-        {"id": claim.decision_id, "status": status, "reason": reason, "tweet": tweet_id, "pause": pause},
+        {
+            "id": claim.decision_id,
+            "status": status,
+            "reason": reason,
+            "tweet": tweet_id,
+            "pause": pause,
+            "before": states.before(states.DECISION_TRANSITIONS, status),
+        },
     )
-    return done.one().status
+    if done.rowcount == 1:
+        return status
+    found = one(conn, "SELECT status FROM content_metadata WHERE decision_id = :id", id=claim.decision_id).status
+    if found != "cancelled":
+        raise LostLease(f"decision {claim.decision_id} is {found} and cannot become {status}")
+    return found

@@ -131,7 +131,9 @@ def _open_attempt(conn: Connection, account: str) -> NoClaim | None:
 def _slots(conn: Connection, account: str, kind: Kind, now: datetime, limits: Limits) -> list[datetime]:
     reach = ledger.DAY if kind == "reply" else max(ledger.HOUR, limits.interval)
     rows = conn.execute(
-        text("SELECT at FROM post_slots WHERE account = :account AND kind = :kind AND released_at IS NULL AND at > :since"),
+        text(
+            "SELECT at FROM post_slots WHERE account = :account AND kind = :kind AND released_at IS NULL AND at > :since"
+        ),
         {"account": account, "kind": kind, "since": now - reach - timedelta(seconds=1)},
     )
     return list(rows.scalars())
@@ -173,13 +175,16 @@ def _nothing(
 def _take(conn: Connection, row: Any, publisher: str) -> Claim | Unfit:
     decision_id, kind = str(row.decision_id), row.decision_type
     stored = conn.execute(
-        text("SELECT part, text, tweet_id FROM decision_parts WHERE decision_id = :id ORDER BY part"), {"id": decision_id}
+        text("SELECT part, text, tweet_id FROM decision_parts WHERE decision_id = :id ORDER BY part"),
+        {"id": decision_id},
     ).all()
     texts = [part.text for part in stored] if kind == "thread" else [row.text]
     wrong = outgoing.complaint(kind, texts, row.target_tweet_id)
     if wrong:
         conn.execute(
-            text("UPDATE content_metadata SET status = 'rejected', status_reason = :reason, updated_at = xbot_now() WHERE decision_id = :id"),
+            text(
+                "UPDATE content_metadata SET status = 'rejected', status_reason = :reason, updated_at = xbot_now() WHERE decision_id = :id"
+            ),
             {"id": decision_id, "reason": wrong},
         )
         return Unfit(decision_id, wrong)
@@ -197,7 +202,9 @@ def _take(conn: Connection, row: Any, publisher: str) -> Claim | Unfit:
         lease=row.now + retries.LEASE,
     )
     conn.execute(
-        text("INSERT INTO post_slots (account, kind, decision_id, part, attempt, at) VALUES (:account, :kind, :id, :part, :attempt, xbot_now())"),
+        text(
+            "INSERT INTO post_slots (account, kind, decision_id, part, attempt, at) VALUES (:account, :kind, :id, :part, :attempt, xbot_now())"
+        ),
         {
             "account": row.account,
             "kind": "reply" if kind == "reply" else "post",
@@ -207,7 +214,9 @@ def _take(conn: Connection, row: Any, publisher: str) -> Claim | Unfit:
         },
     )
     conn.execute(
-        text("UPDATE content_metadata SET status = 'posting', status_reason = NULL, updated_at = xbot_now() WHERE decision_id = :id"),
+        text(
+            "UPDATE content_metadata SET status = 'posting', status_reason = NULL, updated_at = xbot_now() WHERE decision_id = :id"
+        ),
         {"id": decision_id},
     )
     return Claim(

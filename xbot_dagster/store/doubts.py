@@ -65,7 +65,10 @@ def recover_leases(conn: Connection) -> Recovered:
     """End the attempts of workers that died: claimed ones go back to the queue, armed ones are in doubt."""
     queued, doubtful = [], []
     rows = conn.execute(
-        text(_CLAIM + "WHERE p.state IN ('claimed', 'armed') AND p.lease_until <= xbot_now() ORDER BY p.fence FOR UPDATE OF p SKIP LOCKED")
+        text(
+            _CLAIM
+            + "WHERE p.state IN ('claimed', 'armed') AND p.lease_until <= xbot_now() ORDER BY p.fence FOR UPDATE OF p SKIP LOCKED"
+        )
     ).all()
     for row in rows:
         claim = _claim(row)
@@ -147,7 +150,9 @@ def known_ids(conn: Connection, account: str, tweet_ids: Sequence[str]) -> set[s
 def explained_texts(conn: Connection, account: str, fingerprints: Sequence[str]) -> dict[str, str]:
     """fingerprint -> decision, for those of `fingerprints` that a submit of this account has used in the last 30 days."""
     rows = conn.execute(
-        text("SELECT fingerprint, decision_id FROM live_fingerprints WHERE account = :account AND fingerprint = ANY(:prints)"),
+        text(
+            "SELECT fingerprint, decision_id FROM live_fingerprints WHERE account = :account AND fingerprint = ANY(:prints)"
+        ),
         {"account": account, "prints": list(fingerprints)},
     )
     return {row.fingerprint: str(row.decision_id) for row in rows}

@@ -139,7 +139,12 @@ def next_posting_time(conn: Connection) -> datetime | None:
 
 def reconcile_due(conn: Connection) -> bool:
     """Whether an attempt in doubt wants a look at the timeline now."""
-    return bool(one(conn, "SELECT EXISTS (SELECT 1 FROM posting_attempts WHERE state = 'in_doubt' AND next_look_at <= xbot_now()) AS due").due)
+    return bool(
+        one(
+            conn,
+            "SELECT EXISTS (SELECT 1 FROM posting_attempts WHERE state = 'in_doubt' AND next_look_at <= xbot_now()) AS due",
+        ).due
+    )
 
 
 def next_look_time(conn: Connection) -> datetime | None:

@@ -34,7 +34,9 @@ class Refusal:
     until: datetime | None
 
 
-def window_refusal(slots: Sequence[datetime], now: datetime, limit: int, window: timedelta, name: str) -> Refusal | None:
+def window_refusal(
+    slots: Sequence[datetime], now: datetime, limit: int, window: timedelta, name: str
+) -> Refusal | None:
     """No more than `limit` slots in any rolling `window`: the window ending now, counting the one asked for."""
     if limit <= 0:
         return Refusal(f"{name}=0", None)
@@ -70,7 +72,9 @@ def quiet_refusal(now: datetime, quiet_hours: Sequence[int], zone: str) -> Refus
     return Refusal("every hour is quiet", None)
 
 
-def refusal(kind: Kind, slots: Sequence[datetime], now: datetime, limits: Limits, *, continues: bool = False) -> Refusal | None:
+def refusal(
+    kind: Kind, slots: Sequence[datetime], now: datetime, limits: Limits, *, continues: bool = False
+) -> Refusal | None:
     """The first rule that says no to one more submit of `kind` at `now`, with the latest moment any rule asks for; None = go.
 
     slots: times of this account's slots of the same kind. `continues` marks a later part of a thread under way: it counts in

@@ -66,13 +66,21 @@ def own_posts(posts: Iterable[Seen], handle: str) -> list[Seen]:
 
 def matches(doubt: Doubt, posts: Iterable[Seen], taken: Collection[str] = ()) -> tuple[str, ...]:
     """Ids, oldest first, of own posts with the doubt's text born since it was armed and not `taken` by another attempt."""
-    since = doubt.armed_at - CLOCK_SKEW
     found = {
         post.tweet_id
         for post in own_posts(posts, doubt.handle)
-        if snowflake_time(post.tweet_id) >= since and fingerprint(post.text) == doubt.fingerprint
+        if _is_newer(doubt, post.tweet_id) and fingerprint(post.text) == doubt.fingerprint
     }
     return tuple(sorted(found - set(taken), key=int))
+
+
+def _is_newer(doubt: Doubt, tweet_id: str) -> bool:
+    """Whether a post can be that of this submit: by our clock, or because it was not there when the baseline was taken.
+
+    Only X's own order is safe from a clock of ours that jumped between the submit and the look."""
+    if doubt.baseline_empty or (doubt.baseline is not None and int(tweet_id) > int(doubt.baseline)):
+        return True
+    return snowflake_time(tweet_id) >= doubt.armed_at - CLOCK_SKEW
 
 
 def convincing(doubt: Doubt, posts: Sequence[Seen], readable: bool) -> bool:
@@ -81,9 +89,12 @@ def convincing(doubt: Doubt, posts: Sequence[Seen], readable: bool) -> bool:
     An account whose baseline was readable and empty has no such post; there a readable page is the best there is."""
     if not readable:
         return False
-    if any(snowflake_time(post.tweet_id) < doubt.armed_at for post in own_posts(posts, doubt.handle)):
+    if doubt.baseline_empty:
         return True
-    return doubt.baseline_empty and doubt.baseline is None
+    mine = own_posts(posts, doubt.handle)
+    if doubt.baseline is not None:
+        return any(int(post.tweet_id) <= int(doubt.baseline) for post in mine)
+    return any(snowflake_time(post.tweet_id) < doubt.armed_at for post in mine)
 
 
 def next_look(looks: int, now: datetime) -> datetime:

@@ -4,25 +4,7 @@ After the submit there is no "failed": an armed attempt ends as posted, rejected
 server) or in_doubt, and only the reconciler or a person ends in_doubt.
 """
 
-from typing import Literal
-
-AttemptState = Literal["claimed", "armed", "posted", "rejected", "deferred", "in_doubt", "not_sent", "not_live"]
-DecisionStatus = Literal[
-    "pending",
-    "awaiting_approval",
-    "queued",
-    "posting",
-    "posted",
-    "shadowed",
-    "rejected",
-    "in_doubt",
-    "needs_human",
-    "blocked",
-    "expired",
-    "cancelled",
-]
-
-ATTEMPT_TRANSITIONS: dict[AttemptState, frozenset[AttemptState]] = {
+ATTEMPT_TRANSITIONS: dict[str, frozenset[str]] = {
     "claimed": frozenset({"armed", "not_sent"}),
     "armed": frozenset({"posted", "rejected", "deferred", "in_doubt"}),
     # A late answer of the worker that submitted is as good as the reconciler's finding.
@@ -34,7 +16,7 @@ ATTEMPT_TRANSITIONS: dict[AttemptState, frozenset[AttemptState]] = {
     "not_live": frozenset(),
 }
 
-DECISION_TRANSITIONS: dict[DecisionStatus, frozenset[DecisionStatus]] = {
+DECISION_TRANSITIONS: dict[str, frozenset[str]] = {
     "pending": frozenset({"awaiting_approval", "queued", "blocked", "cancelled", "expired"}),
     "awaiting_approval": frozenset({"queued", "blocked", "cancelled", "expired"}),
     "queued": frozenset({"posting", "expired", "cancelled", "rejected"}),
@@ -68,6 +50,6 @@ SESSION_CODES = frozenset({32, 89, 215, 401})
 DUPLICATE_CODE = 187
 
 
-def may_move(transitions: dict, before: str, after: str) -> bool:
-    """Whether `transitions` allows before -> after."""
-    return after in transitions.get(before, frozenset())
+def before(transitions: dict[str, frozenset[str]], after: str) -> list[str]:
+    """The states from which `transitions` allows to reach `after`."""
+    return [state for state, reachable in transitions.items() if after in reachable]

@@ -215,7 +215,7 @@ def _fresh_toast_id(page: "Page") -> str | None:
     """The id a success toast links to, if one appeared since the click."""
     from playwright.sync_api import Error
 
-    fresh = page.locator(f'{site("toast")}:not([data-xbot-stale])').locator('a[href*="/status/"]')
+    fresh = page.locator(f"{site('toast')}:not([data-xbot-stale])").locator('a[href*="/status/"]')
     try:
         href = fresh.first.get_attribute("href", timeout=TOAST_MS)
     except Error:

@@ -120,7 +120,9 @@ class BrowserHost:
             )
         except Error as error:
             reason = str(error).strip().splitlines()[0]
-            raise BrowserError(f"The browser {self.executable} cannot be started: {reason}", "Check it with: xbot doctor") from None
+            raise BrowserError(
+                f"The browser {self.executable} cannot be started: {reason}", "Check it with: xbot doctor"
+            ) from None
         return self._browser
 
 
