@@ -37,6 +37,7 @@ from xbot_dagster.domain.learning.policy import (
     days_since_epoch,
     open_pairs,
 )
+from xbot_dagster.domain.learning.pooling import LearnedLevel
 from xbot_dagster.domain.learning.propensity import choose
 from xbot_dagster.domain.learning.reward import DEFAULT_REFERENCES, RewardReferences
 from xbot_dagster.domain.learning.sampling import sample_rewards
@@ -214,12 +215,16 @@ class GrowthPolicy(Policy):
             mean * size, (1 - mean) * size,
         )  # fmt: skip
 
-    def posterior(self) -> dict[Key, PooledLevel]:
-        """Mean and standard deviation of every coefficient, for `pooling.pooled_prior`."""
+    def posterior(self) -> dict[Key, LearnedLevel]:
+        """Every coefficient with the prior it started from, for `pooling.pooled_prior`."""
         mean = self.model.mean.reshape(-1, len(METRICS))
         sd = np.sqrt(np.diag(self.model.cov)).reshape(-1, len(METRICS))
-        levels = zip(self.model.keys, mean.tolist(), sd.tolist(), strict=True)
-        return {key: PooledLevel(tuple(m), tuple(s)) for key, m, s in levels}
+        levels: dict[Key, LearnedLevel] = {}
+        for key, m, s in zip(self.model.keys, mean.tolist(), sd.tolist(), strict=True):
+            prior_mean, prior_cov, _ = self.model.prior.of(key, len(METRICS))
+            prior_sd = np.sqrt(np.diag(prior_cov))
+            levels[key] = LearnedLevel(tuple(m), tuple(s), tuple(prior_mean.tolist()), tuple(prior_sd.tolist()))
+        return levels
 
     def state(self) -> dict[str, Any]:
         """See `policy.Policy`."""
