@@ -16,7 +16,7 @@ help: ## List the targets
 	@touch $@
 
 setup: .venv/.ready ## Create .venv, install pinned dependencies, find or install a browser
-	@$(BIN)/python -m xbot_dagster.embedded.browser
+	@$(BIN)/xbot browser
 
 demo: setup ## Fourteen simulated days of the whole loop, then a summary
 	@$(BIN)/xbot rehearse --days 14 $(ARGS)

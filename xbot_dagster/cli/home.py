@@ -22,6 +22,7 @@ def mount(app: typer.Typer) -> None:
     migrate.command("down", help="Roll back the newest N migrations. Example: xbot migrate down 1")(migrate_down)
     migrate.command("status", help="List the migrations and their state.")(migrate_status)
     app.add_typer(migrate, name="migrate")
+    app.command(help="Find a browser, or install one. Example: xbot browser")(browser)
     app.command(help='Print the shell settings for plain dagster commands. Example: eval "$(xbot env)"')(env)
 
 
@@ -64,3 +65,15 @@ def env() -> None:
     running = services.attach(settings, on_behalf_of=os.getppid())
     for name, value in environment(settings, running).items():
         typer.echo(f"export {name}={shlex.quote(value)}")
+
+
+def browser() -> None:
+    from xbot_dagster.embedded.browser import find_browser, install_browser
+
+    configured = load_settings().XBOT_BROWSER_PATH
+    if configured is not None:
+        found = find_browser(configured)
+    else:
+        with console.status("Looking for a browser; installing one when there is none …"):
+            found = install_browser()
+    console.print(f"Browser: {found}")

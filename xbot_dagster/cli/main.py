@@ -7,7 +7,7 @@ import click
 import typer
 
 from xbot_dagster import __version__
-from xbot_dagster.cli import home
+from xbot_dagster.cli import dev, home, loop, queue, rehearse
 from xbot_dagster.cli.runtime import errors, show_log_lines
 from xbot_dagster.errors import UserError
 
@@ -31,7 +31,8 @@ def _root(version: Annotated[bool, typer.Option("--version", callback=_version, 
     show_log_lines()
 
 
-home.mount(app)
+for _module in (home, rehearse, dev, loop, queue):
+    _module.mount(app)
 
 
 def main() -> None:

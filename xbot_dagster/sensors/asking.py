@@ -54,4 +54,4 @@ def ask(
 
 
 def _under_way(instance: dg.DagsterInstance, job: str) -> bool:
-    return instance.get_runs_count(dg.RunsFilter(job_name=job, statuses=_UNFINISHED), limit=1) > 0
+    return instance.get_runs_count(dg.RunsFilter(job_name=job, statuses=_UNFINISHED)) > 0
