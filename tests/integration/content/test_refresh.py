@@ -39,11 +39,6 @@ def rss(clock: FixedClock, titles: list[str], link: str = "https://example.org/a
 
 
 @pytest.fixture
-def cache(cache_url: str, tmp_path: Path) -> Cache:
-    return Cache(cache_url, f"t{abs(hash(str(tmp_path)))}:")
-
-
-@pytest.fixture
 def bank(tmp_path: Path) -> Path:
     path = tmp_path / "sources.yaml"
     path.write_text(SOURCES)

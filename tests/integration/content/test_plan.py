@@ -1,0 +1,134 @@
+"""Planning on a real database: candidates → policy → drafts over HTTP → gates → queue."""
+
+import logging
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import Engine, text
+
+from tests.integration.content.conftest import Writer, quota, trouble
+from xbot_dagster.clock import FixedClock
+from xbot_dagster.llm.client import BudgetedClient
+from xbot_dagster.settings import Settings
+from xbot_dagster.stages import plan
+from xbot_dagster.stages.policies import Policies
+from xbot_dagster.store.cache import Cache
+
+Parts = tuple[Engine, FixedClock, Settings, BudgetedClient, Cache, Policies]
+
+
+@pytest.fixture
+def parts(filled: Engine, clock: FixedClock, llm_settings: Settings, llm: BudgetedClient, cache: Cache, policies: Policies) -> Parts:
+    return filled, clock, llm_settings, llm, cache, policies
+
+
+def run(parts: Parts, **more: object) -> plan.PlanReport:
+    engine, clock, settings, llm, cache, policies = parts
+    return plan.run(engine, clock, settings, llm, cache, policies, 7, **more)  # pyright: ignore[reportArgumentType]
+
+
+def rows(engine: Engine, sql: str) -> list:
+    with engine.begin() as conn:
+        return list(conn.execute(text(sql)))
+
+
+def test_a_day_is_filled_with_everything_that_explains_it(parts: Parts, caplog: pytest.LogCaptureFixture) -> None:
+    engine, clock = parts[0], parts[1]
+    caplog.set_level(logging.INFO, logger="xbot")
+    clock.set(clock.now().replace(hour=0, minute=2))
+    with engine.begin() as conn:
+        assert plan.needs_planning(conn, clock.now()) == ["default"]
+    report = run(parts)
+    assert report.queued == 12
+    assert report.awaiting_approval == 0
+    with engine.begin() as conn:
+        assert plan.needs_planning(conn, clock.now()) == []
+    decisions = rows(engine, "SELECT * FROM content_metadata ORDER BY scheduled_at")
+    queued = [row for row in decisions if row.status == "queued"]
+    assert len(queued) == 12
+    assert all(row.generation_source == "synthetic" and row.simulated for row in queued)
+    assert all(0 < row.propensity <= 1 and row.embedder.startswith("wordllama") and row.novelty is not None for row in queued)
+    gaps = [b.scheduled_at - a.scheduled_at for a, b in zip(queued, queued[1:], strict=False)]
+    assert min(gaps) >= timedelta(minutes=30)
+    assert not {row.scheduled_at.hour for row in queued} & {2, 3, 4, 5}
+    assert len({row.candidate_id for row in decisions}) == len(decisions)
+    counts = rows(engine, "SELECT state, count(*) FROM content_candidates GROUP BY 1")
+    assert dict(counts)["used"] == 12
+    assert rows(engine, "SELECT count(*) FROM decision_choices")[0][0] == len(decisions)
+    assert rows(engine, "SELECT count(*) FROM gate_verdicts WHERE verdict = 'pass'")[0][0] >= 48
+    assert rows(engine, "SELECT count(*) FROM drafts WHERE chosen")[0][0] == len(decisions)
+    assert rows(engine, "SELECT count(*) FROM decision_choices WHERE shadow->>'policy' = 'seed' AND policy = 'growth'")[0][0] == len(decisions)
+    lines = [record.message for record in caplog.records]
+    assert sum(line.startswith("[PLAN_JOB] ✅ Synthetic content queued decision_id=") for line in lines) >= 7
+    assert any(line.startswith("[GATE_CHAIN] gate=duplicate verdict=pass score=") for line in lines)
+    assert "[OPENAI] using budgeted client purpose=content_generation model=gpt-4o-mini" in lines
+
+
+def test_the_sandbox_approver_is_recorded_as_such(parts: Parts) -> None:
+    run(parts)
+    by = rows(parts[0], "SELECT DISTINCT approved_by FROM content_metadata WHERE approval_required")
+    assert [row.approved_by for row in by] == ["auto:sandbox-approver"]
+    assert rows(parts[0], "SELECT count(*) FROM draft_edits WHERE actor = 'auto:sandbox-approver'")[0][0] >= 5
+
+
+def test_a_second_run_plans_nothing_more(parts: Parts) -> None:
+    first = run(parts)
+    assert first.queued > 0
+    assert run(parts).queued == 0
+
+
+def test_a_late_start_plans_its_share_of_the_day(parts: Parts) -> None:
+    parts[1].set(parts[1].now().replace(hour=18))
+    assert run(parts).queued == 4
+
+
+def test_insufficient_quota_queues_nothing_and_returns_the_candidate(
+    parts: Parts, writer: Writer, caplog: pytest.LogCaptureFixture
+) -> None:
+    writer.answers = [quota()]
+    report = run(parts)
+    assert report.queued == 0
+    assert "[PLAN_JOB] OpenAI insufficient_quota → not queueing" in [r.message for r in caplog.records]
+    assert rows(parts[0], "SELECT count(*) FROM content_metadata")[0][0] == 0
+    assert rows(parts[0], "SELECT DISTINCT state FROM content_candidates")[0][0] == "fresh"
+    assert len(writer.calls) == 1
+    assert run(parts).skipped["default"].startswith("No LLM call is made until")
+    assert len(writer.calls) == 1
+    alerts = rows(parts[0], "SELECT rule, occurrences FROM alerts WHERE rule = 'llm_circuit_open'")
+    assert [tuple(row) for row in alerts] == [("llm_circuit_open", 1)]
+    parts[1].set(parts[1].now() + timedelta(days=1))
+    assert run(parts).queued > 0
+
+
+def test_two_retries_end_the_tick(parts: Parts, writer: Writer) -> None:
+    writer.answers = [trouble(503), trouble(503), trouble(503)]
+    report = run(parts)
+    assert (report.queued, len(writer.calls)) == (0, 3)
+    assert rows(parts[0], "SELECT sum(reserved_usd) FROM budget_days")[0][0] == 0
+
+
+def test_a_blocked_draft_is_replaced_by_another_candidate(parts: Parts, writer: Writer) -> None:
+    from tests.integration.content.conftest import sentence
+
+    blocked_topics = {"sleep"}
+    writer.text = lambda brief, d, p: (
+        f"Like this if you agree about {d}." if brief["topic"] in blocked_topics else sentence(brief, d, p)
+    )
+    report = run(parts)
+    assert report.blocked > 0
+    reasons = rows(parts[0], "SELECT status_reason FROM content_metadata WHERE status = 'blocked'")
+    assert all("engagement_bait" in row.status_reason for row in reasons)
+    assert report.queued == 8
+    dropped = rows(parts[0], "SELECT count(*) FROM decision_choices WHERE dropped_by IS NOT NULL")
+    assert dropped[0][0] == report.blocked
+
+
+def test_two_deployments_with_one_seed_decide_alike(parts: Parts) -> None:
+    run(parts)
+    sql = "SELECT decision_id, text, arm, scheduled_at, propensity FROM content_metadata ORDER BY decision_id"
+    first = rows(parts[0], sql)
+    with parts[0].begin() as conn:
+        conn.execute(text("TRUNCATE content_metadata CASCADE"))
+        conn.execute(text("UPDATE content_candidates SET state = 'fresh', state_reason = NULL"))
+    run(parts)
+    assert [tuple(r) for r in rows(parts[0], sql)] == [tuple(r) for r in first]

@@ -1,0 +1,117 @@
+"""When a post can go out: the hours of an account's day that still have room, and the minute within the chosen hour.
+
+Hours are 0..23 on the account's own clock; instants are aware UTC. A day of 23 or 25 hours (daylight saving) has an hour
+that never comes or comes twice: a slot is always a real instant of that local day.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Final
+from zoneinfo import ZoneInfo
+
+import numpy as np
+
+HOURS: Final = 24
+LEAD: Final = timedelta(minutes=5)  # writing and approving take a moment: nothing is planned into the past
+HOUR: Final = timedelta(hours=1)
+
+
+@dataclass(frozen=True)
+class DayRules:
+    """One account's limits. `interval` between two posts; at most `per_hour` in any rolling hour; quiet hours are local."""
+
+    zone: str
+    per_hour: int
+    interval: timedelta
+    quiet_hours: tuple[int, ...]
+    posts_per_day: int
+
+
+def local_day(now: datetime, zone: str) -> date:
+    """The calendar day on the account's clock."""
+    return now.astimezone(ZoneInfo(zone)).date()
+
+
+def day_bounds(day: date, zone: str) -> tuple[datetime, datetime]:
+    """First instant of a local day and of the next one, in UTC."""
+    place = ZoneInfo(zone)
+    start = datetime.combine(day, time(), place).astimezone(UTC)
+    return start, datetime.combine(day + timedelta(days=1), time(), place).astimezone(UTC)
+
+
+def minutes_of(day: date, hour: int, zone: str) -> list[datetime]:
+    """Every minute of a local day at which the account's clock shows `hour`: 60, none, or 120 of them."""
+    start, end = day_bounds(day, zone)
+    place = ZoneInfo(zone)
+    # Only the real hours around the named one can show it; a zone's offset never moves by more than a few hours a day.
+    first = max(start, start + timedelta(hours=hour - 3))
+    last = min(end, start + timedelta(hours=hour + 4))
+    count = int((last - first).total_seconds() // 60)
+    instants = (first + timedelta(minutes=n) for n in range(count))
+    return [instant for instant in instants if instant.astimezone(place).hour == hour]
+
+
+def open_minutes(day: date, hour: int, rules: DayRules, taken: Sequence[datetime], now: datetime) -> list[datetime]:
+    """The minutes of `hour` at which one more post keeps every rule. `taken`: slots of the account around that day."""
+    if hour in rules.quiet_hours or rules.per_hour <= 0:
+        return []
+    return [
+        minute for minute in minutes_of(day, hour, rules.zone) if minute >= now + LEAD and _fits(minute, taken, rules)
+    ]
+
+
+def _fits(minute: datetime, taken: Sequence[datetime], rules: DayRules) -> bool:
+    near = sorted(other for other in taken if abs(other - minute) < max(HOUR, rules.interval))
+    if any(abs(other - minute) < rules.interval for other in near):
+        return False
+    window = sorted([*near, minute])
+    return all(window[i + rules.per_hour] - window[i] >= HOUR for i in range(len(window) - rules.per_hour))
+
+
+def capacity(day: date, rules: DayRules, taken: Sequence[datetime], now: datetime) -> list[int]:
+    """How many posts each hour of the day can still take (24 numbers)."""
+    room = []
+    for hour in range(HOURS):
+        filled = list(taken)
+        count = 0
+        while count < rules.per_hour:
+            free = open_minutes(day, hour, rules, filled, now)
+            if not free:
+                break
+            filled.append(free[0])
+            count += 1
+        room.append(count)
+    return room
+
+
+def place(
+    day: date, hour: int, rules: DayRules, taken: Sequence[datetime], now: datetime, rng: np.random.Generator
+) -> datetime | None:
+    """One of the open minutes of `hour`, drawn evenly; None when there is none."""
+    free = open_minutes(day, hour, rules, taken, now)
+    return free[int(rng.integers(len(free)))] if free else None
+
+
+def still_needed(now: datetime, rules: DayRules, planned: Sequence[datetime]) -> int:
+    """How many posts the local day still needs.
+
+    A day begun late gets its share only: posts_per_day times the part of its open hours that is left, and never more than
+    posts_per_day in all. `planned`: slots of the day that are taken, past ones included.
+    """
+    day = local_day(now, rules.zone)
+    start, end = day_bounds(day, rules.zone)
+    place_ = ZoneInfo(rules.zone)
+    hours = int((end - start) / HOUR)
+    instants = [start + timedelta(hours=n) for n in range(hours)]
+    open_hours = [instant for instant in instants if instant.astimezone(place_).hour not in rules.quiet_hours]
+    ahead = [instant for instant in open_hours if instant + HOUR > now + LEAD]
+    if not ahead:
+        return 0
+    # The hour under way counts with what is left of it.
+    left = sum(min(1.0, (instant + HOUR - now) / HOUR) for instant in ahead)
+    share = math.ceil(rules.posts_per_day * left / len(open_hours) - 1e-9)
+    upcoming = sum(slot > now for slot in planned)
+    today = sum(start <= slot < end for slot in planned)
+    return max(0, min(share - upcoming, rules.posts_per_day - today, rules.per_hour * len(ahead) - upcoming))

@@ -1,0 +1,276 @@
+"""Decisions as planning writes and reads them: the queue table, its choice, its parts, what an account's day holds.
+
+Publishing's view of the same table is `store.posting`; drafts, edits and approval are in `store.drafts`.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, text
+
+from xbot_dagster.domain.content.duplicate import WINDOW_DAYS as DUPLICATE_DAYS
+from xbot_dagster.domain.content.duplicate import Nearest
+from xbot_dagster.domain.content.rotation import WINDOW_DAYS as ROTATION_DAYS
+from xbot_dagster.domain.content.rotation import TopicCount
+from xbot_dagster.store.engine import one
+
+# A slot that was planned counts against the day, except where nothing will come of it and the planner may try again.
+_COUNTS = (
+    "status NOT IN ('blocked', 'cancelled') AND decision_type IN ('single', 'thread') AND generation_source <> 'import'"
+)
+# What has been said or is about to be: never what was blocked, rejected, expired or taken back.
+_SAID = "('queued', 'awaiting_approval', 'posting', 'posted', 'shadowed', 'in_doubt', 'needs_human')"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The row of decision_choices: how the policy came to this arm and hour, with what probability."""
+
+    policy: str
+    policy_version: str
+    seed: int
+    context: dict[str, Any]
+    candidates: dict[str, Any]
+    arm: str
+    hour: int | None
+    joint_propensity: float
+    arm_propensity: float
+    epsilon: float | None
+    explore_reason: str | None
+    posterior: dict[str, Any]
+    shadow: dict[str, Any] | None
+    dropped_by: str | None
+
+
+@dataclass(frozen=True)
+class NewDecision:
+    """A row of content_metadata as planning writes it. `parts` are the texts in order; `embedding` has 256 numbers."""
+
+    decision_id: UUID
+    account: str
+    decision_type: str
+    parts: tuple[str, ...]
+    generation_source: str
+    status: str
+    simulated: bool
+    candidate_id: UUID | None = None
+    topic: str | None = None
+    arm: str | None = None
+    hour_slot: int | None = None
+    status_reason: str | None = None
+    scheduled_at: datetime | None = None
+    expires_at: datetime | None = None
+    target_tweet_id: str | None = None
+    target_username: str | None = None
+    hook_pattern: str | None = None
+    novelty: float | None = None
+    readability_score: float | None = None
+    sentiment: float | None = None
+    quality_score: float | None = None
+    duplicate_similarity: float | None = None
+    embedding: Sequence[float] | None = None
+    embedder: str | None = None
+    content_hash: str | None = None
+    experiment_id: str | None = None
+    experiment_arm: str | None = None
+    policy: str | None = None
+    policy_version: str | None = None
+    policy_seed: int | None = None
+    propensity: float | None = None
+    predicted: dict[str, Any] | None = None
+    predictor_version: str | None = None
+    prompt_version: str | None = None
+    model: str | None = None
+    api_usage_id: int | None = None
+    approval_required: bool = False
+    approval_reason: str | None = None
+
+
+@dataclass(frozen=True)
+class Day:
+    """What an account's planned posts look like around a day. `slots`: (instant, parts, decision) of posts that count."""
+
+    slots: tuple[datetime, ...]
+    ordinal: int
+    topics: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class PendingPost:
+    """A post planned or published whose outcome is not known yet."""
+
+    arm: str
+    hour: int
+    context: dict[str, Any] = field(default_factory=dict)
+
+
+_PLAIN = [name for name in NewDecision.__dataclass_fields__ if name not in ("parts", "embedding", "predicted")]
+
+
+def insert(conn: Connection, decision: NewDecision) -> None:
+    """Write a decision with its parts. The text of a thread is its parts joined by empty lines."""
+    values = {name: getattr(decision, name) for name in _PLAIN}
+    vector = None if decision.embedding is None else "[" + ",".join(f"{float(x):.7g}" for x in decision.embedding) + "]"
+    conn.execute(
+        text(
+            f"INSERT INTO content_metadata ({', '.join(_PLAIN)}, text, embedding, predicted) VALUES ({', '.join(':' + n for n in _PLAIN)}, "
+            ":text, cast(:embedding AS vector), cast(:predicted AS jsonb))"
+        ),
+        {
+            **values,
+            "text": "\n\n".join(decision.parts),
+            "embedding": vector,
+            "predicted": json.dumps(decision.predicted) if decision.predicted is not None else None,
+        },
+    )
+    conn.execute(
+        text(
+            "INSERT INTO decision_parts (decision_id, part, text) SELECT :id, ordinality - 1, t FROM unnest(cast(:parts AS text[])) WITH ORDINALITY AS p(t, ordinality)"
+        ),
+        {"id": decision.decision_id, "parts": list(decision.parts)},
+    )
+
+
+def insert_choice(conn: Connection, decision_id: UUID, choice: Choice) -> None:
+    """Write how a decision was chosen."""
+    record = asdict(choice)
+    for name in ("context", "candidates", "posterior", "shadow"):
+        record[name] = json.dumps(record[name], default=str) if record[name] is not None else None
+    conn.execute(
+        text(
+            "INSERT INTO decision_choices (decision_id, policy, policy_version, seed, context, candidates, arm, hour, joint_propensity, "
+            "arm_propensity, epsilon, explore_reason, posterior, shadow, dropped_by) VALUES (:id, :policy, :policy_version, :seed, "
+            "cast(:context AS jsonb), cast(:candidates AS jsonb), :arm, :hour, :joint_propensity, :arm_propensity, :epsilon, :explore_reason, "
+            "cast(:posterior AS jsonb), cast(:shadow AS jsonb), :dropped_by)"
+        ),
+        {"id": decision_id, **record},
+    )
+
+
+def day(conn: Connection, account: str, start: datetime, end: datetime, local_day: date) -> Day:
+    """What is planned from two hours before `start` to two after `end` (UTC bounds of the local day).
+
+    `ordinal` counts every decision ever made for that day, whatever became of it.
+    """
+    rows = conn.execute(
+        text(
+            f"SELECT c.scheduled_at, c.topic, ({_COUNTS}) AS counts FROM content_metadata c WHERE c.account = :account "
+            "AND c.scheduled_at >= cast(:start AS timestamptz) - interval '2 hours' AND c.scheduled_at < cast(:end AS timestamptz) + interval '2 hours' "
+            "AND c.decision_type IN ('single', 'thread') ORDER BY c.scheduled_at, c.decision_id"
+        ),
+        {"account": account, "start": start, "end": end},
+    ).all()
+    inside = [row for row in rows if start <= row.scheduled_at < end]
+    return Day(
+        slots=tuple(row.scheduled_at for row in rows if row.counts),
+        ordinal=len(inside),
+        topics=tuple(row.topic for row in inside if row.counts and row.topic),
+    )
+
+
+def lock_planning(conn: Connection, account: str) -> None:
+    """Let one transaction at a time add to an account's plan; released at its end."""
+    conn.execute(text("SELECT pg_advisory_xact_lock(hashtextextended('plan:' || :account, 0))"), {"account": account})
+
+
+def pending_posts(conn: Connection, account: str, zone: str) -> list[PendingPost]:
+    """Posts of the last two days and to come that have no final outcome yet."""
+    rows = conn.execute(
+        text(
+            "SELECT c.arm, extract(hour FROM c.scheduled_at AT TIME ZONE :zone)::int AS hour, c.topic, c.hook_pattern, c.novelty "
+            f"FROM content_metadata c WHERE c.account = :account AND c.status IN {_SAID} AND c.arm IS NOT NULL "
+            "AND c.decision_type IN ('single', 'thread') AND c.scheduled_at > xbot_now() - interval '2 days' "
+            "AND NOT EXISTS (SELECT 1 FROM outcomes o WHERE o.decision_id = c.decision_id AND o.collected_pass IN (1, 2)) "
+            "ORDER BY c.scheduled_at, c.decision_id"
+        ),
+        {"account": account, "zone": zone},
+    )
+    return [
+        PendingPost(row.arm, row.hour, {"topic": row.topic, "hook": row.hook_pattern, "novelty": row.novelty})
+        for row in rows
+    ]
+
+
+def exact_match(conn: Connection, content_hash: str, decision_id: UUID) -> str | None:
+    """Another decision of any account with the same text hash, said or to be said within the window."""
+    row = one(
+        conn,
+        f"SELECT decision_id FROM content_metadata WHERE content_hash = :hash AND decision_id <> :id AND status IN {_SAID} "
+        "AND coalesce(scheduled_at, created_at) > xbot_now() - make_interval(days => :days) LIMIT 1",
+        hash=content_hash,
+        id=decision_id,
+        days=DUPLICATE_DAYS,
+    )
+    return str(row.decision_id) if row else None
+
+
+def nearest(conn: Connection, vector: Sequence[float], embedder: str, decision_id: UUID) -> Nearest | None:
+    """The closest text of all accounts within the window, by the same embedder and never the decision itself.
+
+    Uses the HNSW index; the iterative scan goes on until a row passes the filters, so a filtered index finds what is there.
+    """
+    conn.execute(text("SET LOCAL hnsw.iterative_scan = strict_order"))
+    row = one(
+        conn,
+        "SELECT decision_id, 1 - (embedding <=> cast(:vector AS vector)) AS similarity FROM content_metadata "
+        f"WHERE embedding IS NOT NULL AND embedder = :embedder AND decision_id <> :id AND status IN {_SAID} "
+        "AND coalesce(scheduled_at, created_at) > xbot_now() - make_interval(days => :days) "
+        "ORDER BY embedding <=> cast(:vector AS vector) LIMIT 1",
+        vector="[" + ",".join(f"{float(x):.7g}" for x in vector) + "]",
+        embedder=embedder,
+        id=decision_id,
+        days=DUPLICATE_DAYS,
+    )
+    return Nearest(min(1.0, max(-1.0, float(row.similarity))), str(row.decision_id)) if row else None
+
+
+def topic_count(conn: Connection, account: str, topic: str, decision_id: UUID) -> TopicCount:
+    """The account's posts of the rotation window and how many topics it has at hand; the decision itself is left out."""
+    row = one(
+        conn,
+        "SELECT count(*) FILTER (WHERE topic = :topic) AS of_topic, count(*) AS of_all, "
+        "(SELECT count(DISTINCT t) FROM (SELECT topic AS t FROM content_candidates WHERE account = :account AND state = 'fresh' "
+        "UNION SELECT cast(:topic AS text)) AS topics) AS available FROM content_metadata "
+        f"WHERE account = :account AND decision_id <> :id AND status IN {_SAID} AND decision_type IN ('single', 'thread') "
+        "AND scheduled_at > xbot_now() - make_interval(days => :days)",
+        account=account,
+        topic=topic,
+        id=decision_id,
+        days=ROTATION_DAYS,
+    )
+    return TopicCount(int(row.of_topic), int(row.of_all), int(row.available))
+
+
+def decisions_of_prompt(conn: Connection, account: str, prompt_version: str) -> int:
+    """How many decisions of a prompt version have got past a person (or did not need to)."""
+    row = one(
+        conn,
+        "SELECT count(*) AS n FROM (SELECT 1 FROM content_metadata WHERE account = :account AND prompt_version = :version "
+        "AND status NOT IN ('blocked', 'awaiting_approval', 'cancelled', 'expired') LIMIT 50) AS seen",
+        account=account,
+        version=prompt_version,
+    )
+    return int(row.n)
+
+
+def planning_state(conn: Connection) -> list[dict[str, Any]]:
+    """Per enabled account: zone, posts_per_day, quiet_hours, stop_llm and the slots around today, in one query."""
+    rows = conn.execute(
+        text(
+            "SELECT a.account, a.zone, cfg.learning, cfg.controls, d.family, "
+            "coalesce(array_agg(c.scheduled_at) FILTER (WHERE c.scheduled_at IS NOT NULL), '{}') AS slots "
+            "FROM accounts a CROSS JOIN deployment d CROSS JOIN LATERAL ("
+            "SELECT jsonb_object_agg(e.key, e.value ORDER BY b.account) FILTER (WHERE b.config_key = 'learning_config') AS learning, "
+            "jsonb_object_agg(e.key, e.value ORDER BY b.account) FILTER (WHERE b.config_key = 'controls') AS controls "
+            "FROM bot_config b, jsonb_each(b.config_value) AS e WHERE b.environment = d.app_env AND b.account IN ('', a.account) "
+            "AND b.config_key IN ('learning_config', 'controls')) AS cfg "
+            f"LEFT JOIN content_metadata c ON c.account = a.account AND {_COUNTS} "
+            "AND c.scheduled_at BETWEEN xbot_now() - interval '26 hours' AND xbot_now() + interval '26 hours' "
+            "WHERE a.enabled GROUP BY a.account, a.zone, cfg.learning, cfg.controls, d.family ORDER BY a.account"
+        )
+    )
+    return [dict(row) for row in rows.mappings()]
