@@ -30,12 +30,13 @@ def epsilon_at(
     for name, instant in (("now", now), ("first_outcome_at", first_outcome_at), ("anchored_at", anchored_at)):
         if instant is not None and instant.utcoffset() is None:
             raise ValueError(f"{name} must carry a time zone")
-    origin = first_outcome_at
+    # Python subtracts two instants of one zone by the wall clock, which is an hour off on the night clocks change.
+    origin = None if first_outcome_at is None else first_outcome_at.timestamp()
     if anchored_at is not None and anchored_value is not None:
         start = anchored_value
-        origin = None if first_outcome_at is None else max(anchored_at, first_outcome_at)
+        origin = None if origin is None else max(anchored_at.timestamp(), origin)
     start = min(1.0, max(0.0, start))
     if origin is None or start <= floor:
         return start
-    elapsed_days = max(0.0, (now - origin).total_seconds() / 86_400)
+    elapsed_days = max(0.0, (now.timestamp() - origin) / 86_400)
     return start + (floor - start) * min(1.0, elapsed_days / days) if days > 0 else floor

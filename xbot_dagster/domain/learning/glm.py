@@ -3,8 +3,9 @@
 Counts are negative binomial with log link, `y ~ NB(impressions * exp(x . theta), dispersion)`. Between observations
 each coefficient returns to its prior (an Ornstein-Uhlenbeck step: exponential forgetting toward the prior); an
 observation is a Laplace step in the space of the observed rows (Rasmussen & Williams 2006, algorithm 3.1), so a day of
-posts costs a few small matrix products. bayesianbandits' BayesianGLM has neither an exposure nor correlated outcomes
-nor forgetting toward a prior, which is why the fit is ours; a test compares both where they overlap.
+posts costs a few small matrix products. bayesianbandits' BayesianGLM knows neither over-dispersion nor correlated
+counts, neither a return to the prior nor coefficients that appear later: the fit is ours, and a test compares both
+where they overlap.
 """
 
 from __future__ import annotations

@@ -112,7 +112,9 @@ class GrowthPolicy(Policy):
     def _belief_at(self, now: datetime, pending: Sequence[Pending]) -> DriftingCounts:
         """The posterior as of `now`: final rows, provisional rows, and the narrowing that pending posts promise."""
         model = self.model.copy()
-        for group in _by_day(sorted(self.ledger.provisional.values(), key=lambda row: (row.posted_at, row.id))):
+        for group in _by_day(
+            sorted(self.ledger.provisional.values(), key=lambda row: (days_since_epoch(row.posted_at), row.id))
+        ):
             self._learn(model, group)
         model.advance(days_since_epoch(now))
         if pending:

@@ -23,7 +23,7 @@ def problem_of(row: Outcome, now: datetime) -> str | None:
         return "ad hoc read, not one of the two passes"
     if not 0 <= row.hour < HOURS:
         return "hour outside 0..23"
-    if row.posted_at > now:
+    if row.posted_at.timestamp() > now.timestamp():
         return "posted after now: the clock went back"
     if row.impressions is None or not math.isfinite(row.impressions):
         return "impressions not measured"
@@ -47,7 +47,7 @@ class Ledger:
         skipped: dict[str, int] = {}
         fresh: list[Outcome] = []
         replaced = 0
-        for row in sorted(rows, key=lambda r: (r.posted_at, r.id, r.collected_pass)):
+        for row in sorted(rows, key=lambda r: (days_since_epoch(r.posted_at), r.id, r.collected_pass)):
             posted = days_since_epoch(row.posted_at)
             reason = problem_of(row, now)
             if reason is None and row.id in self.final:

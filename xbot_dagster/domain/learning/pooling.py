@@ -30,7 +30,7 @@ class LearnedLevel:
     prior_sd: tuple[float, ...]
 
     def evidence(self) -> tuple[np.ndarray, np.ndarray]:
-        """(estimate, precision) per metric with the prior divided out; precision 0 where next to nothing was learned."""
+        """(estimate, precision) per metric with the prior divided out; precision 0 where hardly anything is known."""
         prior = np.array(self.prior_sd) ** -2.0
         total = np.array(self.sd) ** -2.0
         precision = total - prior
