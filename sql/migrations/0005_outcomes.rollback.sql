@@ -1,4 +1,5 @@
 DROP TABLE IF EXISTS post_features;
+DROP FUNCTION IF EXISTS xbot_pack(jsonb);
 DROP TABLE IF EXISTS follower_attribution;
 DROP TABLE IF EXISTS follower_snapshots;
 DROP TABLE IF EXISTS outcome_quarantine;

@@ -91,12 +91,24 @@ CREATE TABLE IF NOT EXISTS follower_attribution (
 );
 CREATE INDEX IF NOT EXISTS idx_attribution_decision ON follower_attribution (decision_id);
 
+-- The numbers of a feature object as big-endian float4, in the object's own order of keys (NaN: null or no number), so that a
+-- training frame of a million rows is one column to copy instead of a million objects to parse.
+CREATE OR REPLACE FUNCTION xbot_pack(features jsonb) RETURNS bytea LANGUAGE sql IMMUTABLE PARALLEL SAFE AS
+$fn$
+    SELECT string_agg(float4send(CASE jsonb_typeof(value)
+        WHEN 'number' THEN CASE WHEN abs((value #>> '{}')::float8) BETWEEN 1e-30 AND 1e30 THEN (value #>> '{}')::float4 ELSE 0 END
+        WHEN 'boolean' THEN (value = 'true'::jsonb)::int::float4
+        ELSE 'NaN'::float4 END), ''::bytea ORDER BY ordinality)
+    FROM jsonb_each(features) WITH ORDINALITY
+$fn$;
+
 CREATE TABLE IF NOT EXISTS post_features (
     decision_id uuid NOT NULL REFERENCES posted_decisions,
     feature_version text NOT NULL,
     account text NOT NULL REFERENCES accounts,
     posted_day date NOT NULL,
     features jsonb NOT NULL,
+    packed bytea GENERATED ALWAYS AS (xbot_pack(features)) STORED,
     computed_at timestamptz NOT NULL DEFAULT xbot_now(),
     run_id text DEFAULT xbot_run(),
     PRIMARY KEY (decision_id, feature_version)
