@@ -1,6 +1,6 @@
 """Fixtures of the publishing tests: the real replica as a process, a fresh database on its clock, one Chromium a module.
 
-Use with `pytest_plugins = ("publishing_world",)`. Every test gets an account of its own on a new day of the world's clock.
+Folders that use them import them in their conftest. Every test gets an account of its own on a new day of the world's clock.
 """
 
 import itertools

@@ -2,7 +2,6 @@
 
 import pytest
 
-pytest_plugins = ("publishing_world",)
 pytestmark = pytest.mark.browser
 
 
