@@ -96,7 +96,8 @@ def _sealed(send: Send, scope: Scope) -> Send:
             headers = MutableHeaders(scope=message)
             headers["X-Content-Type-Options"] = "nosniff"
             headers["X-Frame-Options"] = "DENY"
-            headers["Referrer-Policy"] = "no-referrer"
+            # Not "no-referrer": browsers would then send "Origin: null" with our own forms.
+            headers["Referrer-Policy"] = "same-origin"
             headers["Cross-Origin-Opener-Policy"] = "same-origin"
             headers["Cross-Origin-Resource-Policy"] = "same-origin"
             headers["Permissions-Policy"] = "camera=(), geolocation=(), microphone=()"

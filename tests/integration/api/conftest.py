@@ -46,7 +46,9 @@ def open_for_test(settings: Settings, engine: Engine, clock: FixedClock, cache_u
     with engine.begin() as conn:
         stamp = deployment.require_family(conn, settings)
     address = engine.url.render_as_string(hide_password=False).replace("+psycopg", "")
-    return Opened(settings, Services(Home(settings.home), address, address, cache_url, True, True), engine, clock, stamp)
+    return Opened(
+        settings, Services(Home(settings.home), address, address, cache_url, True, True), engine, clock, stamp
+    )
 
 
 @pytest.fixture
@@ -54,7 +56,9 @@ def app(guarded: Settings, engine: Engine, clock: FixedClock, cache_url: str, la
     return create_app(guarded, open_for_test(guarded, engine, clock, cache_url), launcher)
 
 
-def client_of(app: FastAPI, *, token: str | None = None, address: str = "127.0.0.1", host: str = "127.0.0.1") -> TestClient:
+def client_of(
+    app: FastAPI, *, token: str | None = None, address: str = "127.0.0.1", host: str = "127.0.0.1"
+) -> TestClient:
     headers = {"Authorization": f"Bearer {token}"} if token is not None else {}
     return TestClient(app, f"http://{host}", headers=headers, client=(address, 50000), raise_server_exceptions=False)
 

@@ -1,0 +1,58 @@
+"""Blocks of a page that keep themselves up to date, and the one way a click in them reaches the server."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from nicegui import run, ui
+
+from xbot_dagster.dashboard.markup import Html
+from xbot_dagster.dashboard.parts import empty
+from xbot_dagster.errors import UserError
+
+REFRESH_SECONDS = 5.0
+
+# One listener a block: a click on (or inside) anything with data-action sends its data.
+_CLICK = """(event) => {
+  const found = event.target.closest('[data-action]');
+  if (found && !found.disabled) { event.preventDefault(); emit({...found.dataset}); }
+}"""
+
+Action = Callable[[dict[str, str]], Awaitable[None] | None]
+
+
+class Block:
+    """Markup rendered off the event loop (it reads the database), shown again whenever it has changed."""
+
+    def __init__(self, render: Callable[[], Html], act: Action | None = None, seconds: float = REFRESH_SECONDS) -> None:
+        self.render = render
+        self.seconds = seconds
+        self.box = ui.html("", sanitize=False)
+        if act is not None:
+            self.box.on("click", lambda event: act(event.args), js_handler=_CLICK)
+
+    async def show(self, *, keep_fresh: bool = True) -> "Block":
+        """Render for the first time and, unless told otherwise, every few seconds from then on."""
+        await self.refresh()
+        if keep_fresh:
+            ui.timer(self.seconds, self.refresh, immediate=False)
+        return self
+
+    async def refresh(self) -> None:
+        content = await run.io_bound(self._rendered)
+        if content is not None and content != self.box.content:
+            self.box.set_content(content)
+
+    def _rendered(self) -> str:
+        from sqlalchemy.exc import OperationalError
+
+        try:
+            return self.render()
+        except UserError as error:
+            return empty(error.message, error.hint)
+        except OperationalError:
+            return empty("The database does not answer.", "It is asked again every few seconds.", "xbot doctor")
+
+
+def inform(words: str, kind: Any = "positive") -> None:
+    """A short message in the corner, read out by screen readers."""
+    ui.notify(words, type=kind, position="bottom-right", multi_line=True, classes="toast")

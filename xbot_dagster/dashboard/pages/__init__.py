@@ -1,0 +1,1 @@
+"""One file per page; each has `mount(service)`, which registers it."""

@@ -1,0 +1,66 @@
+"""Puts the dashboard on the API's application and serves both; refuses addresses that an open deployment must not
+have."""
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from ipaddress import ip_address
+
+from fastapi import FastAPI
+from fastapi.staticfiles import StaticFiles
+
+from xbot_dagster.api.app import create_app
+from xbot_dagster.api.service import Launcher
+from xbot_dagster.dashboard import login
+from xbot_dagster.dashboard.assets import FOLDER
+from xbot_dagster.dashboard.gate import Gate
+from xbot_dagster.errors import SettingsError
+from xbot_dagster.resources.opening import Opened, opened
+from xbot_dagster.settings import Settings
+
+
+def build(settings: Settings, opening: Opened | Callable[[], Opened], launcher: Launcher) -> FastAPI:
+    """API and dashboard as one application. Once per process: the page framework keeps one set of pages."""
+    from nicegui import ui
+
+    from xbot_dagster.dashboard.pages import today
+
+    app = create_app(settings, opening, launcher)
+    app.include_router(login.router)
+    app.mount("/static", StaticFiles(directory=FOLDER), name="static")
+    for module in (today,):
+        module.mount(app.state.service)
+    ui.run_with(
+        app,
+        title="xbot",
+        favicon=FOLDER / "icon.svg",
+        dark=None,
+        tailwind=False,
+        show_welcome_message=False,
+        reconnect_timeout=10,
+        language="en-US",
+    )
+    app.add_middleware(Gate, settings=settings)
+    return app
+
+
+def require_safe_address(settings: Settings) -> None:
+    """Raises SettingsError for an address that others can reach while no admin token protects it."""
+    try:
+        local = ip_address(settings.XBOT_HOST).is_loopback
+    except ValueError:
+        local = settings.XBOT_HOST == "localhost"
+    if not local and settings.ADMIN_TOKEN is None:
+        raise SettingsError(
+            f"XBOT_HOST={settings.XBOT_HOST} would open the dashboard to others without a token.",
+            "Set ADMIN_TOKEN, or leave XBOT_HOST at 127.0.0.1.",
+        )
+
+
+def serve(settings: Settings, launcher: Launcher) -> None:
+    """Serve until the process is told to end. Raises SettingsError."""
+    import uvicorn
+
+    require_safe_address(settings)
+    with ExitStack() as stack:
+        app = build(settings, lambda: stack.enter_context(opened(settings, actor="api")), launcher)
+        uvicorn.run(app, host=settings.XBOT_HOST, port=settings.XBOT_API_PORT, log_level="warning", server_header=False)

@@ -1,0 +1,84 @@
+"""Numbers, times and states in words, the same on every page. Unknown is an en dash, never 0."""
+
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+UNKNOWN = "–"
+
+STATUS = {
+    "pending": ("being planned", ""),
+    "awaiting_approval": ("needs approval", "warn"),
+    "queued": ("queued", "accent"),
+    "posting": ("posting now", "accent"),
+    "posted": ("posted", "good"),
+    "shadowed": ("shadowed", ""),
+    "rejected": ("rejected by X", "bad"),
+    "in_doubt": ("in doubt", "bad"),
+    "needs_human": ("needs a person", "bad"),
+    "blocked": ("blocked by a gate", "warn"),
+    "expired": ("expired", "warn"),
+    "cancelled": ("cancelled", ""),
+}
+KIND = {"single": "post", "thread": "thread", "reply": "reply"}
+
+
+def count(value: float | None) -> str:
+    """A whole number with thousands marks; from 100,000 on in thousands."""
+    if value is None:
+        return UNKNOWN
+    if abs(value) >= 1_000_000:
+        return f"{value / 1_000_000:.1f}M"
+    return f"{value / 1_000:.0f}k" if abs(value) >= 100_000 else f"{value:,.0f}"
+
+
+def signed(value: float | None) -> str:
+    return UNKNOWN if value is None else f"{value:+,.0f}" if value else "±0"
+
+
+def percent(value: float | None, digits: int = 1) -> str:
+    """A fraction as percent."""
+    return UNKNOWN if value is None else f"{100 * value:.{digits}f} %"
+
+
+def number(value: float | None, digits: int = 2) -> str:
+    return UNKNOWN if value is None else f"{value:.{digits}f}"
+
+
+def usd(value: float | None) -> str:
+    if value is None:
+        return UNKNOWN
+    return f"${value:,.2f}" if value >= 0.005 or value == 0 else f"${value:.4f}"
+
+
+def ago(at: datetime | None, now: datetime) -> str:
+    """How long ago, or in how long, in one unit."""
+    if at is None:
+        return "never"
+    span = now - at
+    words = _span(abs(span))
+    if words == "0 min":
+        return "now"
+    return f"{words} ago" if span > timedelta(0) else f"in {words}"
+
+
+def _span(span: timedelta) -> str:
+    minutes = span.total_seconds() / 60
+    if minutes < 90:
+        return f"{minutes:.0f} min"
+    hours = minutes / 60
+    return f"{hours:.0f} h" if hours < 36 else f"{hours / 24:.0f} days"
+
+
+def clock_time(at: datetime | None, zone: str) -> str:
+    return UNKNOWN if at is None else f"{at.astimezone(ZoneInfo(zone)):%H:%M}"
+
+
+def day(at: datetime, zone: str, now: datetime) -> str:
+    """`Today`, `Tomorrow`, `Yesterday` or the date, on the account's own calendar."""
+    local, today = at.astimezone(ZoneInfo(zone)).date(), now.astimezone(ZoneInfo(zone)).date()
+    names = {0: "Today", 1: "Tomorrow", -1: "Yesterday"}
+    return names.get((local - today).days, f"{local:%a} {local.day} {local:%b}")
+
+
+def moment(at: datetime | None, zone: str, now: datetime) -> str:
+    return UNKNOWN if at is None else f"{day(at, zone, now)} {clock_time(at, zone)}"

@@ -1,0 +1,125 @@
+"""Reads the facts that the alert rules, the health line and the dashboard's "why nothing is posted" judge by."""
+
+from datetime import date
+
+from sqlalchemy import Connection, text
+
+from xbot_dagster.domain.alerting import AccountFacts, Facts
+from xbot_dagster.settings import Settings
+from xbot_dagster.store import config, verdicts
+from xbot_dagster.store.engine import one
+
+_ACCOUNTS = text(
+    """
+    SELECT a.account, a.handle, a.created_at AS known_since, a.session_state,
+           CASE WHEN a.circuit_state = 'open' THEN coalesce(a.circuit_reason, 'no reason given') END AS circuit_reason,
+           q.queued, q.overdue_since, q.next_at, q.awaiting, q.in_doubt, q.needs_human,
+           (SELECT count(*) FROM content_metadata c
+            WHERE c.account = a.account AND c.status IN ('posting', 'in_doubt') AND NOT EXISTS (
+                SELECT FROM posting_attempts t WHERE t.decision_id = c.decision_id
+                AND (t.state IN ('claimed', 'armed') AND t.lease_until > xbot_now() - interval '15 minutes'
+                     OR t.state = 'in_doubt' AND t.next_look_at > xbot_now() - interval '15 minutes'))
+           ) AS stuck,
+           (SELECT p.posted_at FROM posted_decisions p WHERE p.account = a.account AND p.posted_at <= xbot_now()
+            ORDER BY p.posted_at DESC LIMIT 1) AS last_post_at,
+           (SELECT count(*) FROM posted_decisions p
+            WHERE p.account = a.account AND p.posted_at > xbot_now() - interval '4 hours') AS posts_4h,
+           (SELECT count(*) FROM posted_decisions p
+            WHERE p.account = a.account AND p.next_due_at < xbot_now() - interval '2 hours') AS overdue_passes,
+           (SELECT count(*) FROM content_candidates k
+            WHERE k.account = a.account AND k.state = 'fresh' AND k.expires_at > xbot_now()) AS fresh,
+           (SELECT s.followers FROM follower_snapshots s WHERE s.account = a.account AND s.taken_at <= xbot_now()
+            ORDER BY s.taken_at DESC LIMIT 1)
+           - (SELECT s.followers FROM follower_snapshots s
+              WHERE s.account = a.account AND s.taken_at <= xbot_now() - interval '24 hours'
+                AND s.taken_at >= xbot_now() - interval '48 hours'
+              ORDER BY s.taken_at DESC LIMIT 1) AS followers_24h,
+           a.next_post_at AS limited_until
+    FROM accounts a
+    CROSS JOIN LATERAL (
+        SELECT count(*) FILTER (WHERE c.status = 'queued') AS queued,
+               min(c.scheduled_at) FILTER (WHERE c.status = 'queued' AND c.scheduled_at <= xbot_now()) AS overdue_since,
+               min(c.scheduled_at) FILTER (WHERE c.status = 'queued' AND c.scheduled_at > xbot_now()) AS next_at,
+               count(*) FILTER (WHERE c.status = 'awaiting_approval') AS awaiting,
+               count(*) FILTER (WHERE c.status = 'in_doubt') AS in_doubt,
+               count(*) FILTER (WHERE c.status = 'needs_human') AS needs_human
+        FROM content_metadata c
+        WHERE c.account = a.account
+          AND c.status IN ('pending', 'awaiting_approval', 'queued', 'posting', 'in_doubt', 'needs_human')
+    ) q
+    WHERE a.enabled
+    ORDER BY a.account
+    """
+)
+
+_DEPLOYMENT = text(
+    """
+    SELECT u.calls, u.failed, coalesce(b.settled_usd, 0) AS spend, coalesce(b.circuit_open, false) AS circuit_open,
+           b.circuit_reason,
+           (SELECT max(at) FROM tick_log WHERE kind IN ('sensor', 'schedule') AND at <= xbot_now()) AS last_tick_at
+    FROM (SELECT count(*) AS calls, count(*) FILTER (WHERE error IS NOT NULL) AS failed
+          FROM api_usage WHERE budget_day = :budget_day AND provider = 'openai') u
+    LEFT JOIN budget_days b ON b.budget_day = :budget_day AND b.account = '' AND b.provider = 'openai'
+    """
+)
+
+
+def read(conn: Connection, settings: Settings, budget_day: date) -> Facts:
+    """The facts of the deployment at the session's time."""
+    found = conn.execute(_DEPLOYMENT, {"budget_day": budget_day}).one()
+    now = one(conn, "SELECT xbot_now() AS now").now
+    everywhere = config.read_config(conn, settings)
+    accounts = []
+    for row in conn.execute(_ACCOUNTS).mappings():
+        live = config.read_config(conn, settings, row["account"])
+        values = {name: row[name] for name in row if name not in ("awaiting", "fresh")}
+        accounts.append(
+            AccountFacts(
+                **values,
+                awaiting_approval=row["awaiting"],
+                fresh_candidates=row["fresh"],
+                stop_posting=live.stop_posting,
+                post_fraction=live.post_fraction,
+                posts_per_day=live.posts_per_day,
+            )
+        )
+    circuit = f"today's LLM circuit is open ({found.circuit_reason})" if found.circuit_open else None
+    return Facts(
+        now=now,
+        accounts=tuple(accounts),
+        posting_off=posting_off(settings),
+        llm_off=llm_off(settings, everywhere) or circuit,
+        metrics_on=settings.metrics_enabled,
+        calls_total=found.calls,
+        calls_failed=found.failed,
+        spend_usd=found.spend,
+        limit_usd=settings.DAILY_OPENAI_LIMIT_USD,
+        dead_gates=tuple(verdicts.dead_gates(conn)),
+        last_tick_at=found.last_tick_at,
+    )
+
+
+def posting_off(settings: Settings) -> str | None:
+    """The flag that keeps every account from posting for real, as a sentence; None when no flag does."""
+    if settings.posting_disabled:
+        return (
+            "POSTING_DISABLED=true"
+            if settings.POSTING_DISABLED
+            else f"POSTING_DISABLED is unset, and MODE={settings.MODE}"
+        )
+    if settings.family == "real" and settings.MODE != "live":
+        return f"MODE={settings.MODE}: posts are only shadowed"
+    if settings.family == "real" and not settings.live_posts:
+        return "LIVE_POSTS=false: posts are only shadowed"
+    if settings.publisher == "shadow":
+        return "PUBLISHER=shadow: posts are only shadowed"
+    return None
+
+
+def llm_off(settings: Settings, live: config.LiveConfig) -> str | None:
+    """The flag or control that keeps the LLM from being called, as a sentence; None when none does."""
+    if settings.AI_QUOTA_CIRCUIT_OPEN:
+        return "AI_QUOTA_CIRCUIT_OPEN=true"
+    if live.stop_llm:
+        return "the LLM was stopped by an operator"
+    return None
