@@ -5,6 +5,7 @@ Everything follows from the order's text and the seed, so the same prompt always
 import hashlib
 import re
 from dataclasses import dataclass
+from itertools import cycle
 from typing import Any
 
 import numpy as np
@@ -14,9 +15,12 @@ from xbot_dagster.sandbox.text import weighted_length
 from xbot_dagster.sandbox.vocabulary import TOPICS
 from xbot_dagster.sandbox.writer.answers import answer
 from xbot_dagster.sandbox.writer.brief import Brief
-from xbot_dagster.sandbox.writer.material import has_kernels, load
+from xbot_dagster.sandbox.writer.material import load
 
 LIST_END = re.compile(r"\n(?:[☐✓→-]|\d\.)[^\n]*$")  # a post that ends in a list
+OTHER_OPENING = re.compile(r"{question}|Myth|The myth")  # frames that open with a question or a denial
+SLOT = re.compile(r"{(\w+)}")
+CODA_SHARE = 0.45
 GENERAL = "general"  # kernels for a topic we have no material on
 
 
@@ -57,13 +61,13 @@ def draft(brief: Brief, rng: np.random.Generator) -> Draft:
 def material_topic(brief: Brief) -> str:
     """The topic whose kernels serve the order: its own, the one its angle speaks of, or "general"."""
     if brief.topic in TOPICS:
-        return brief.topic if has_kernels(brief.topic) else GENERAL
+        return brief.topic
     guess = recognition.topic_of(f"{brief.topic} {brief.angle}")
     mentioned = any(
         word in recognition.TOPIC_WORDS[guess].split()
         for word in re.findall(r"[a-z]+", f"{brief.topic} {brief.angle}".lower())
     )
-    return guess if mentioned and has_kernels(guess) else GENERAL
+    return guess if mentioned else GENERAL
 
 
 def nearest_topic(brief: Brief) -> str:
@@ -96,6 +100,7 @@ def _content_words(text: str) -> set[str]:
 def _fields(topic: str, kernel: dict[str, Any], rng: np.random.Generator) -> dict[str, str]:
     material = kernels(topic)
     tip, tip2 = (kernel["tips"][i] for i in rng.permutation(2))
+    scene, scene2 = (kernel["scenes"][i] for i in rng.permutation(2))
     items = rng.choice(material["items"], 4, replace=False)
     angle = kernel["angle"]
     return {
@@ -103,8 +108,8 @@ def _fields(topic: str, kernel: dict[str, Any], rng: np.random.Generator) -> dic
         "Angle": angle[0].upper() + angle[1:],
         "tip": tip,
         "tip2": tip2,
-        "scene": kernel["scenes"][0],
-        "scene2": kernel["scenes"][1],
+        "scene": scene,
+        "scene2": scene2,
         "list_title": str(rng.choice(material["lists"])),
         **{f"item{i + 1}": str(item) for i, item in enumerate(items)},
     }
@@ -116,26 +121,39 @@ def _single(brief: Brief, topic: str, kernel: dict[str, Any], rng: np.random.Gen
     order = [str(frame) for frame in rng.permutation(pool["styles"][brief.style])]
     room = brief.max_chars - _reserved(brief)
     hooks = [str(hook) for hook in rng.permutation(pool["hooks"][brief.hook])]
+    calls = [str(call) for call in rng.permutation(pool["answers_wanted"])]
     for frame in order:
-        for hook in hooks:
-            text = _hooked(brief.hook, hook, frame, fields)
+        for hook, call in zip(hooks, cycle(calls)):
+            text = _hooked(brief.hook, hook, call, frame, fields)
             if text is not None and weighted_length(text) <= room:
-                return text
+                return _with_coda(text, brief, rng, room)
     plain = sorted((frame.format(**fields) for frame in order), key=weighted_length)
     return next((text for text in plain if weighted_length(text) <= room), _cut(fields["claim"], room))
 
 
-def _hooked(name: str, hook: str, frame: str, fields: dict[str, str]) -> str | None:
-    """Frame and hook together, or None when they would say the same thing twice."""
-    in_frame, in_hook = (set(re.findall(r"{(\w+)}", piece.lower())) for piece in (frame, hook))
-    if in_frame & in_hook:
-        return frame.format(**fields) if name == "question" and frame.startswith("{question}") else None
+def _hooked(name: str, hook: str, call: str, frame: str, fields: dict[str, str]) -> str | None:
+    """Frame and hook together, or None when they would say the same thing twice or the opening would be another hook's."""
     body = frame.format(**fields)
-    if name != "cta":
-        return hook.format(**fields) + body
-    if body.endswith("?"):
+    if name in ("none", "cta") and OTHER_OPENING.match(frame):
         return None
-    return body + ("\n\n" + hook.strip() if LIST_END.search(body) else hook)
+    if name == "cta":
+        closing = call if body.endswith("?") else hook
+        return body + ("\n\n" + closing.strip() if LIST_END.search(body) else closing)
+    if name == "question" and frame.startswith("{question}"):
+        return body
+    if name == "contrarian" and frame.startswith("{contra}"):
+        return hook.replace("{contra}", "").rstrip() + " " + body
+    in_frame, in_hook = (set(SLOT.findall(piece.lower())) for piece in (frame, hook))
+    return None if in_frame & in_hook else hook.format(**fields) + body
+
+
+def _with_coda(text: str, brief: Brief, rng: np.random.Generator, room: int) -> str:
+    """Now and then a short last word, so that posts on one angle do not end alike."""
+    if brief.hook == "cta" or brief.parts > 1 or text.endswith("?") or LIST_END.search(text) or rng.random() > CODA_SHARE:
+        return text
+    codas = frames()["codas"]
+    longer = f"{text} {codas[int(rng.integers(len(codas)))]}"
+    return longer if weighted_length(longer) <= room else text
 
 
 def _thread(brief: Brief, topic: str, kernel: dict[str, Any], rng: np.random.Generator) -> list[str]:

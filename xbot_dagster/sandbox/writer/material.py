@@ -14,7 +14,3 @@ def load(path: str) -> dict[str, Any]:
         resources.files("xbot_dagster.sandbox.writer").joinpath(path).read_text(encoding="utf-8"),
         Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader),
     )
-
-
-def has_kernels(topic: str) -> bool:
-    return resources.files("xbot_dagster.sandbox.writer").joinpath(f"kernels/{topic}.yaml").is_file()
