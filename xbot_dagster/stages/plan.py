@@ -256,7 +256,7 @@ class _Planner:
         """Write one decision; None when nothing was written (no free minute, candidate gone, unusable answer)."""
         name = self.account.account
         rng = seeded(self.seed, "slot", name, self.day, ordinal)
-        at = slots.place(self.day, proposal.choice.hour, self.rules, taken, self.now, rng)
+        at = slots.draw_minute(self.day, proposal.choice.hour, self.rules, taken, self.now, rng)
         if at is None:
             return None
         slot = self._order(candidate, proposal, at, ordinal, attempt, taken, float(rng.random()))
@@ -264,6 +264,8 @@ class _Planner:
             if not candidate_store.choose(conn, candidate.candidate_id):
                 return None
             assigned = self.assign(conn, slot) if self.assign else None
+        if proposal.choice.forced_explore:
+            log.info("[BANDIT] explore forced arm=%s reason=%s", proposal.choice.arm, proposal.choice.forced_explore)
         slot = self._assigned(slot, assigned, taken, rng)
         try:
             written = drafting.write(slot, self.llm, self.embedder, rng, self.scorer)
@@ -352,7 +354,7 @@ class _Planner:
             slot.decision_id, assigned.experiment_id, assigned.arm, assigned.propensity,
         )  # fmt: skip
         moved = (
-            slots.place(self.day, assigned.hour, self.rules, taken, self.now, rng)
+            slots.draw_minute(self.day, assigned.hour, self.rules, taken, self.now, rng)
             if assigned.hour is not None
             else None
         )

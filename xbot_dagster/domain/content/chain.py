@@ -74,7 +74,7 @@ def run(
     verdicts = [safety.judge(parts, config.safety, reply_to=reply_to, moderation=moderation)]
     score = similarity = new = None
     if verdicts[-1].passed:
-        verdicts.append(quality.judge(parts, config.language, config.quality_threshold))
+        verdicts.append(quality.judge(parts, config.language, config.quality_threshold, reply=reply_to is not None))
         score = verdicts[-1].score
     if verdicts[-1].passed:
         exact = lookups.exact_match()

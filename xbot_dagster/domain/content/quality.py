@@ -60,21 +60,23 @@ class Quality:
     fatal: str | None = None
 
 
-def assess(parts: Sequence[str], language: str = "en") -> Quality:
-    """Score a post or thread (components averaged over its parts)."""
+def assess(parts: Sequence[str], language: str = "en", *, reply: bool = False) -> Quality:
+    """Score a post or thread (components averaged over its parts). A reply may be short: length and substance do not count."""
     text = "\n".join(parts)
     found = words(text)
     if not found:
         return Quality(0.0, dict.fromkeys(WEIGHTS, 0.0), "there are no words")
     rows = [_components(part) for part in parts]
     components = {name: sum(row[name] for row in rows) / len(rows) for name in WEIGHTS}
+    if reply:
+        components |= {"length": 1.0, "substance": 1.0}
     score = math.exp(sum(WEIGHTS[name] * math.log(max(value, FLOOR)) for name, value in components.items()))
     return Quality(score, components, _fatal(text, found, language))
 
 
-def judge(parts: Sequence[str], language: str = "en", threshold: float = THRESHOLD) -> Verdict:
+def judge(parts: Sequence[str], language: str = "en", threshold: float = THRESHOLD, *, reply: bool = False) -> Verdict:
     """The gate's verdict; the reason names the weakest component."""
-    quality = assess(parts, language)
+    quality = assess(parts, language, reply=reply)
     if quality.fatal:
         return Verdict("quality", "block", 0.0, threshold, quality.fatal)
     if quality.score < threshold:

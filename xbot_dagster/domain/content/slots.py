@@ -86,12 +86,22 @@ def capacity(day: date, rules: DayRules, taken: Sequence[datetime], now: datetim
     return room
 
 
-def place(
+def draw_minute(
     day: date, hour: int, rules: DayRules, taken: Sequence[datetime], now: datetime, rng: np.random.Generator
 ) -> datetime | None:
     """One of the open minutes of `hour`, drawn evenly; None when there is none."""
     free = open_minutes(day, hour, rules, taken, now)
     return free[int(rng.integers(len(free)))] if free else None
+
+
+def after_quiet(at: datetime, zone: str, quiet_hours: Sequence[int]) -> datetime:
+    """`at`, or the first quarter hour after it that is not in a quiet hour; `at` itself when every hour is quiet."""
+    place = ZoneInfo(zone)
+    if at.astimezone(place).hour not in quiet_hours:
+        return at
+    step = at - timedelta(minutes=at.minute % 15, seconds=at.second, microseconds=at.microsecond)
+    later = (step + n * timedelta(minutes=15) for n in range(1, 4 * 48))
+    return next((moment for moment in later if moment.astimezone(place).hour not in quiet_hours), at)
 
 
 def still_needed(now: datetime, rules: DayRules, planned: Sequence[datetime]) -> int:
@@ -102,10 +112,10 @@ def still_needed(now: datetime, rules: DayRules, planned: Sequence[datetime]) ->
     """
     day = local_day(now, rules.zone)
     start, end = day_bounds(day, rules.zone)
-    place_ = ZoneInfo(rules.zone)
+    place = ZoneInfo(rules.zone)
     hours = int((end - start) / HOUR)
     instants = [start + timedelta(hours=n) for n in range(hours)]
-    open_hours = [instant for instant in instants if instant.astimezone(place_).hour not in rules.quiet_hours]
+    open_hours = [instant for instant in instants if instant.astimezone(place).hour not in rules.quiet_hours]
     ahead = [instant for instant in open_hours if instant + HOUR > now + LEAD]
     if not ahead:
         return 0
