@@ -1,10 +1,11 @@
 """post_features: what was known about a post when it was planned. Runs for any range of days, also long past ones."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from itertools import groupby
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 from sqlalchemy import Connection, Engine
 
@@ -12,7 +13,7 @@ from xbot_dagster.clock import Clock
 from xbot_dagster.domain.learning.reward import SEED_V1
 from xbot_dagster.domain.measuring.derive import REWARD_VERSIONS
 from xbot_dagster.domain.measuring.embedders import Embedder, WordLlamaEmbedder
-from xbot_dagster.domain.measuring.features import FEATURE_VERSION, ReplyTarget, extract
+from xbot_dagster.domain.measuring.features import FEATURE_VERSION, PostFeatures, ReplyTarget, extract
 from xbot_dagster.domain.measuring.history import History, KnownOutcome
 from xbot_dagster.stages.rewards import recompute_rows
 from xbot_dagster.store import features as store
@@ -52,20 +53,22 @@ def run(engine: Engine, clock: Clock, day_from: date, day_to: date, embedder: Em
         posts = store.posts_between(conn, day_from, day_to)
         described = written = 0
         for account, group in groupby(posts, key=lambda p: p.account):
-            own = list(group)
-            novelty, count = _fill_imported(conn, account, own, embedder or WordLlamaEmbedder())
-            described += count
-            history = _history(conn, account, own)
-            rows = [(p.decision_id, account, p.posted_at.date(), _features(p, novelty, history)) for p in own]
+            own = {post.decision_id: post for post in group}
+            found = {key: _extract(post) for key, post in own.items()}
+            filled = _fill_imported(conn, account, own, found, embedder or WordLlamaEmbedder())
+            described += len(filled)
+            history = _history(conn, account, list(own.values()))
+            rows = [
+                (key, account, post.posted_at.date(), {**found[key].as_dict(), **history.lagged(post.planned_at)})
+                for key, post in own.items()
+            ]
             written += store.upsert_features(conn, version(), rows)
     return FeatureReport(day_from.isoformat(), day_to.isoformat(), version(), len(posts), written, described)
 
 
-def _features(post: PlannedPost, novelty: dict[str, float | None], history: History) -> dict[str, object]:
+def _extract(post: PlannedPost) -> PostFeatures:
     target = ReplyTarget(post.target_followers, post.target_velocity, post.target_age_min)
-    known = novelty.get(str(post.decision_id), post.novelty)
-    found = extract(post.text, post.posted_at, post.zone, novelty=known, target=target)
-    return {**found.as_dict(), **history.lagged(post.planned_at)}
+    return extract(post.text, post.posted_at, post.zone, novelty=post.novelty, target=target)
 
 
 def _history(conn: Connection, account: str, posts: Sequence[PlannedPost]) -> History:
@@ -75,23 +78,27 @@ def _history(conn: Connection, account: str, posts: Sequence[PlannedPost]) -> Hi
 
 
 def _fill_imported(
-    conn: Connection, account: str, posts: Sequence[PlannedPost], embedder: Embedder
-) -> tuple[dict[str, float | None], int]:
-    """Novelty of imported posts that have none, by decision; the stored rows and the rewards that wait for it are filled in."""
-    bare = [post for post in posts if post.imported and post.embedder is None]
+    conn: Connection, account: str, posts: dict[UUID, PlannedPost], found: dict[UUID, PostFeatures], embedder: Embedder
+) -> list[Described]:
+    """Find the novelty of imported posts that have none; it is put into `found`, the stored rows and their rewards."""
+    bare = [post for post in posts.values() if post.imported and post.embedder is None]
     if not bare:
-        return {}, 0
-    rows = list(_describe(conn, account, bare, embedder))
-    changed = store.describe(conn, rows)
-    if changed:
-        measured = rewards.measured_counts_of(conn, [row.decision_id for row in rows])
-        for reward_version in REWARD_VERSIONS:
-            recompute_rows(conn, measured, reward_version)
-        rewards.repeat_composites(conn, SEED_V1)
-    return {str(row.decision_id): row.novelty for row in rows}, changed
+        return []
+    rows = list(_describe(conn, account, bare, found, embedder))
+    for row in rows:
+        found[row.decision_id] = replace(found[row.decision_id], novelty=row.novelty)
+    if store.describe(conn, rows) == 0:
+        return []
+    measured = rewards.measured_counts_of(conn, [row.decision_id for row in rows])
+    for reward_version in REWARD_VERSIONS:
+        recompute_rows(conn, measured, reward_version)
+    rewards.repeat_composites(conn, SEED_V1)
+    return rows
 
 
-def _describe(conn: Connection, account: str, posts: Sequence[PlannedPost], embedder: Embedder) -> Iterator[Described]:
+def _describe(
+    conn: Connection, account: str, posts: Sequence[PlannedPost], found: dict[UUID, PostFeatures], embedder: Embedder
+) -> Iterator[Described]:
     import numpy as np
 
     first, last = posts[0].posted_at - NOVELTY_WINDOW, posts[-1].posted_at
@@ -110,7 +117,7 @@ def _describe(conn: Connection, account: str, posts: Sequence[PlannedPost], embe
         if vector.any():
             similarity = _nearest(post, vector, times, matrix)
             novelty = 1.0 if similarity is None else min(1.0, max(0.0, 1.0 - similarity))
-        features = extract(post.text, post.posted_at, post.zone)
+        features = found[post.decision_id]
         yield Described(
             post.decision_id,
             features.hook_pattern,

@@ -4,12 +4,17 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
 from sqlalchemy import Engine, text
 
+from xbot_dagster.clock import FixedClock
+from xbot_dagster.settings import Settings, load_settings
+from xbot_dagster.store import config, deployment
+from xbot_dagster.store.engine import make_engine
 from xbot_dagster.x.protocols import FollowerRead, Mention, MetricRead, TweetRef
 
 _EPOCH_MS = 1288834974657
@@ -103,7 +108,7 @@ class ScriptedSource:
 
     answers: dict[str, MetricRead] = field(default_factory=dict)
     extra: list[MetricRead] = field(default_factory=list)
-    count: FollowerRead = FollowerRead(1000, False, "recorded")
+    count: FollowerRead = field(default_factory=lambda: FollowerRead(1000, False, "recorded"))
     asked: list[str] = field(default_factory=list)
     name: str = "recorded"
 
@@ -128,3 +133,21 @@ class ScriptedSource:
 @pytest.fixture
 def source() -> ScriptedSource:
     return ScriptedSource()
+
+
+@pytest.fixture
+def shadow(tmp_path: Path) -> Settings:
+    """Flags of the real family, where nothing can be published."""
+    return load_settings({"MODE": "shadow", "XBOT_HOME": str(tmp_path / "real"), "X_HANDLE": "nightowl"})
+
+
+@pytest.fixture
+def real(database_url: str, shadow: Settings, clock: FixedClock) -> Iterator[Engine]:
+    """An engine on a fresh database of the real family with the account 'default' (@nightowl, Europe/Berlin)."""
+    found = make_engine(database_url, clock)
+    with found.begin() as conn:
+        deployment.stamp(conn, shadow, seed=7)
+        deployment.add_account(conn, "default", "nightowl", "Europe/Berlin")
+        config.install_defaults(conn, shadow)
+    yield found
+    found.dispose()
