@@ -1,6 +1,7 @@
 """Jobs are verbs: each step of the loop. All run in process: a Dagster run costs seconds, so each is one batch over everything due."""
 
 import dagster as dg
+from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from xbot_dagster.assets.posts import reconcile_in_doubt
 from xbot_dagster.partitions import daily
@@ -9,10 +10,17 @@ from xbot_dagster.partitions import daily
 _NEVER_RETRY = {"dagster/max_retries": "0"}
 
 
-def _job(name: str, *assets: str, description: str, queue: str = "default", **keywords: object) -> dg.UnresolvedAssetJobDefinition:
+def _job(
+    name: str, *assets: str, description: str, queue: str = "default", partitions: dg.PartitionsDefinition | None = None
+) -> UnresolvedAssetJobDefinition:
     tags = {"dagster-celery/queue": queue, **(_NEVER_RETRY if queue == "post" else {})}
     return dg.define_asset_job(
-        name, selection=list(assets), description=description, tags=tags, executor_def=dg.in_process_executor, **keywords  # pyright: ignore
+        name,
+        selection=list(assets),
+        description=description,
+        tags=tags,
+        executor_def=dg.in_process_executor,
+        partitions_def=partitions,
     )
 
 
@@ -23,9 +31,9 @@ post = _job("post", "posted_tweets", description="Publish what is due.", queue="
 collect = _job("collect", "pass1_outcomes", "pass2_outcomes", description="Read the outcomes that are due.", queue="collect")
 snapshot_followers = _job("snapshot_followers", "follower_snapshots", description="Read the follower counts.", queue="collect")
 learn = _job(
-    "learn", "post_features", "bandit_arms", "experiment_lift", description="Learn from new outcomes.", queue="train", partitions_def=daily
+    "learn", "post_features", "bandit_arms", "experiment_lift", description="Learn from new outcomes.", queue="train", partitions=daily
 )
-train = _job("train", "content_predictor", "timing_predictor", description="Train predictor versions.", queue="train", partitions_def=daily)
+train = _job("train", "content_predictor", "timing_predictor", description="Train predictor versions.", queue="train", partitions=daily)
 
 
 @dg.job(

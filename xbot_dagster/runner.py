@@ -18,6 +18,10 @@ from xbot_dagster.resources.dagster_home import environment
 from xbot_dagster.settings import Settings, load_settings
 
 
+# The caller prints what it wants to say; Dagster's own lines stay in the event log.
+_QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+
 class StageFailed(UserError):
     """A run of a job failed; the message is the cause, the run holds the rest."""
 
@@ -51,6 +55,7 @@ class Runner:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", dg.BetaWarning)
             result = self.definitions.resolve_job_def(job).execute_in_process(
+                run_config=_QUIET,
                 instance=self.instance,
                 tags=tags,
                 partition_key=partition_key,

@@ -58,10 +58,10 @@ def dev() -> None:
         try:
             dagster = [sys.executable, "-m", "dagster", "dev", "-w", str(workspace_file()), "-h", settings.XBOT_HOST]
             children.append(_start("dagster", [*dagster, "-p", str(settings.XBOT_DAGSTER_PORT)], variables, logs))
-            children.append(_start("api", [sys.executable, "-m", "xbot_dagster.api"], variables, logs))
+            children.append(_start("api", [sys.executable, "-m", "xbot_dagster.dashboard"], variables, logs))
             with console.status("Starting the Dagster UI, its daemon and the API …"):
                 _wait_until_ready(children, dagster_url, api_url)
-            console.print(f"Dagster UI   {dagster_url}\nDashboard    {api_url}\nAPI          {api_url}/docs")
+            console.print(f"Dagster UI   {dagster_url}\nDashboard    {api_url}\nAPI          {api_url}/api/openapi.json")
             if replica is not None:
                 console.print(f"Replica of X {replica}")
             console.print("\nCtrl-C ends all of it.")
