@@ -1,4 +1,5 @@
-"""What the replica does with a submitted post: the one path by which anything becomes live, for the browser and for `recorded`."""
+"""What the replica does with a submitted post: the one path by which anything becomes live, for the browser and for
+`recorded`."""
 
 from dataclasses import asdict, dataclass, replace
 
@@ -7,7 +8,7 @@ from xbot_dagster.sandbox.accounts import Account
 from xbot_dagster.sandbox.audience import HOUR_MS, Traits
 from xbot_dagster.sandbox.state import Post, World, as_post
 from xbot_dagster.sandbox.store import compact
-from xbot_dagster.sandbox.text import fingerprint, fold, has_url, recognition_key, weighted_length
+from xbot_dagster.sandbox.text import fingerprint, fold, has_url, hashtags, recognition_key, weighted_length
 
 MAX_WEIGHT, MAX_LONG_LENGTH = 280, 25_000
 DUPLICATE_WINDOW_HOURS = 24  # X refuses a text its author posted "recently"; a day is our reading of that
@@ -57,7 +58,8 @@ class Empty:
 
 @dataclass(frozen=True)
 class Delivery:
-    """How the answer travels: at once, after `seconds`, or never ("close" resets the connection, "hang" keeps it open)."""
+    """How the answer travels: at once, after `seconds`, or never ("close" resets the connection, "hang" keeps it
+    open)."""
 
     manner: str = "send"  # "send", "close", "hang", "crash"
     seconds: float = 0.0
@@ -202,5 +204,6 @@ def traits_of(world: World, account: Account, text: str, in_reply_to: int | None
         novelty=world.novelty(account.handle, text),
         kind=kind,
         has_url=has_url(text),
+        hashtags=hashtags(text),
     )
     return replace(read, style=known["style"], topic=known["topic"], hook=known["hook"]) if known else read

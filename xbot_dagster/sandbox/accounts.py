@@ -151,7 +151,8 @@ def change(store: Store, handle: str, **values: Any) -> None:
 
 
 def open_session(store: Store, seed: int, account: Account) -> Session:
-    """The account's valid session; a fresh one when the last has ended. Tokens depend on (seed, handle, generation) only."""
+    """The account's valid session; a fresh one when the last has ended. Tokens depend on (seed, handle,
+    generation) only."""
     row = store.one("select * from sessions where handle = ? and valid = 1 order by rowid desc limit 1", account.handle)
     if row is None:
         generation = account.session_generation

@@ -1,4 +1,5 @@
-"""The web application of the world. The order matters: the profile page at `/{handle}` would swallow everything after it."""
+"""The web application of the world. The order matters: the profile page at `/{handle}` would swallow everything after
+it."""
 
 import os
 from collections import OrderedDict

@@ -1,11 +1,11 @@
 """The audience: what happens to a post, with a truth that a judge can ask for and the system under test cannot.
 
-Pure numpy; no I/O, no clock. The model is that of the growth environment in which policies are judged: per-style drift
-(Ornstein-Uhlenbeck, half-life 30 days; best and worst styles swap on day 45), an hour profile in the account's own zone
-(shifted by 4 h on day 60), topic, hook and novelty effects, over-dispersed counts, and a share at T+1h that is Beta distributed.
-A reader of the counts at any age sees them grow along one fixed path per post, so counts never fall and never depend on who
-reads when. Everything follows from (seed, handle, the post's ordinal and text): two worlds with the same seed agree.
-"""
+Pure numpy; no I/O, no clock. The model is that of the growth environment in which policies are judged: per-style
+drift (Ornstein-Uhlenbeck, half-life 30 days; best and worst styles swap on day 45), an hour profile in the account's
+own zone (shifted by 4 h on day 60), topic, hook and novelty effects, over-dispersed counts, and a share at T+1h that
+is Beta distributed. A reader of the counts at any age sees them grow along one fixed path per post, so counts never
+fall and never depend on who reads when. Everything follows from (seed, handle, the post's ordinal and text): two
+worlds with the same seed agree."""
 
 import zlib
 from collections.abc import Sequence
@@ -24,12 +24,14 @@ HALF_LIFE_DAYS = 30
 SWAP_DAY, SHIFT_DAY, SHIFT_HOURS = 45, 60, 4
 STEERED = ("follows", "retweets", "replies")  # measures whose style effects drift on their own paths
 GROWTH_POWER = 0.8  # bends the growth curve 1 - (1 - b)^(hours^0.8): steep first hour, long tail
+ONE_HASHTAG = 0.10  # log impressions that one hashtag adds, and that every further one takes away
 HOUR_MS, DAY_MS = 3_600_000, 86_400_000
 REPLY_REACH, THREAD_REACH = 0.2, 0.5  # impressions of a reply to others, of a later part of our own thread
 
 
 class Measure(NamedTuple):
-    """Mean per impression, over-dispersion (variance = mu + alpha mu^2), and the steered measure whose effects it shares."""
+    """Mean per impression, over-dispersion (variance = mu + alpha mu^2), and the steered measure whose effects it
+    shares."""
 
     rate: float
     alpha: float
@@ -38,7 +40,8 @@ class Measure(NamedTuple):
 
 @dataclass(frozen=True)
 class Regime:
-    """Scales of an account: median impressions of an average post and rates per impression (sources: three real exports)."""
+    """Scales of an account: median impressions of an average post and rates per impression (sources: three real
+    exports)."""
 
     impressions: float
     sigma: float  # standard deviation of log impressions
@@ -82,6 +85,7 @@ class Traits:
     novelty: float
     kind: str = "post"
     has_url: bool = False
+    hashtags: int = 0
 
 
 class Counts(NamedTuple):
@@ -134,7 +138,8 @@ _FIRST_HOUR_QUANTILES = (0.148, 0.218, 0.268, 0.311, 0.352, 0.396, 0.446, 0.512,
 
 
 class _Drift:
-    """Ornstein-Uhlenbeck path of `width` effects, extended day by day so that day d never depends on who asked first."""
+    """Ornstein-Uhlenbeck path of `width` effects, extended day by day so that day d never depends on who asked
+    first."""
 
     def __init__(self, rng: np.random.Generator, width: int, sd: float) -> None:
         self._rng, self._sd, self._width = rng, sd, width
@@ -156,7 +161,8 @@ def stable_int(text: str) -> int:
 class Audience:
     """The people around one account.
 
-    `born` is the UTC instant (ms) the account joined the world: day 0 of every drift. `zone` is the account's IANA zone."""
+    `born` is the UTC instant (ms) the account joined the world: day 0 of every drift. `zone` is the account's
+    IANA zone."""
 
     def __init__(
         self, seed: int, handle: str, born_ms: int, zone: str = "UTC", followers: int = 1200, regime: str = "demo"
@@ -215,13 +221,15 @@ class Audience:
         return effect
 
     def log_mean(self, measure: str, day: int, traits: Traits) -> np.ndarray:
-        """Log of the mean relative to the regime's base, shape (styles, hours); the style inside `traits` is not used."""
+        """Log of the mean relative to the regime's base, shape (styles, hours); the style inside `traits` is
+        not used."""
         topic, hook = TOPICS.index(traits.topic), HOOKS.index(traits.hook)
         shared = self._hook[measure][hook] + self._topic[measure][topic]
         if measure != "impressions":
             shared = shared + 0.3 * (traits.novelty - 0.65)
         else:
             shared = shared + np.log({"post": 1.0, "thread": THREAD_REACH, "reply": REPLY_REACH}[traits.kind])
+            shared = shared + (ONE_HASHTAG if traits.hashtags == 1 else -ONE_HASHTAG * max(0, traits.hashtags - 1))
         profile = self._hour[measure] if day < SHIFT_DAY else np.roll(self._hour[measure], SHIFT_HOURS)
         return (
             self.style_effect(measure, day)[:, None]
@@ -243,11 +251,13 @@ class Audience:
 
     @cached_property
     def references(self) -> dict[str, float]:
-        """Rates per impression at which a normalised reward is full: three times the base, as in the growth environment."""
+        """Rates per impression at which a normalised reward is full: three times the base, as in the growth
+        environment."""
         return {m: 3 * self.regime.measures[m].rate for m in STEERED}
 
     def utility(self, day: int, traits: Traits) -> np.ndarray:
-        """Expected normalised reward in [0, 1], shape (styles, hours): .5 follows, .3 retweets, .15 replies, .05 novelty."""
+        """Expected normalised reward in [0, 1], shape (styles, hours): .5 follows, .3 retweets, .15 replies,
+        .05 novelty."""
         weights = {"follows": 0.5, "retweets": 0.3, "replies": 0.15}
         parts = [w * np.minimum(1, self.rate(m, day, traits) / self.references[m]) for m, w in weights.items()]
         return np.sum(parts, axis=0) + 0.05 * traits.novelty

@@ -56,7 +56,8 @@ class SandboxClient:
         skip: int = 0,
         **params: Any,
     ) -> int:
-        """Sets a fault of `faults.FAULTS`; without count and probability it strikes as often as that fault's kind says."""
+        """Sets a fault of `faults.FAULTS`; without count and probability it strikes as often as that fault's
+        kind says."""
         body = {"name": name, "count": count, "probability": probability, "params": params, "seed": seed, "skip": skip}
         return self.call("POST", "/_sandbox/faults", body)["id"]
 
@@ -75,8 +76,8 @@ class SandboxClient:
         skip: int = 0,
         **params: Any,
     ) -> int:
-        """Sets a fault of the writer: rate_limit, insufficient_quota, server_error, unavailable, slow, malformed_json, refusal,
-        over_length, wrong_language, empty."""
+        """Sets a fault of the writer: rate_limit, insufficient_quota, server_error, unavailable, slow,
+        malformed_json, refusal, over_length, wrong_language, empty."""
         body = {"name": name, "count": count, "probability": probability, "params": params, "seed": seed, "skip": skip}
         return self.call("POST", "/_sandbox/llm/faults", body)["id"]
 
@@ -87,7 +88,8 @@ class SandboxClient:
         return self.call("GET", "/_sandbox/llm/calls")["calls"]
 
     def ledger(self, handle: str | None = None, **filters: Any) -> dict[str, Any]:
-        """The judge: `count`, `duplicates`, `posts` and tallies of everything ever accepted. `filters`: origin, since, limit."""
+        """The judge: `count`, `duplicates`, `posts` and tallies of everything ever accepted. `filters`:
+        origin, since, limit."""
         return self.call("GET", "/_sandbox/ledger", query={"handle": handle, **filters})
 
     def submits(self, handle: str | None = None) -> dict[str, Any]:

@@ -1,4 +1,5 @@
-"""`/_sandbox/*`: what tests, the rehearsal and the benchmarks may do to the world. The system under test never calls it."""
+"""`/_sandbox/*`: what tests, the rehearsal and the benchmarks may do to the world. The system under test never calls
+it."""
 
 from typing import Any
 

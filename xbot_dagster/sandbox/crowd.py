@@ -101,7 +101,8 @@ def add(
 
 
 def surround(world: World, account: Account) -> None:
-    """Gives a new account its neighbours: an advertisement, a repost with a stranger's large counts, and a home feed."""
+    """Gives a new account its neighbours: an advertisement, a repost with a stranger's large counts, and a home
+    feed."""
     now = world.clock.now_ms()
     rng = np.random.default_rng([world.seed, stable_int(account.handle), stable_int("strangers")])
     with world.store.write() as db:

@@ -40,7 +40,7 @@ FAULTS: dict[str, FaultKind] = {
         "an accepted post reaches timelines after `seconds` of simulated time", UNLIMITED, {"seconds": 30.0}
     ),
     "duplicate_check": FaultKind("with `enabled` false identical texts are accepted", UNLIMITED, {"enabled": False}),
-    "session_expiry_after_load": FaultKind("the session ends once a page with a composer has loaded", 1),
+    "session_expiry_after_load": FaultKind("the session ends between the loading of the composer and the submit", 1),
     "crash_after_click": FaultKind(
         "the page crashes after the click; accepted unless `accepted` is false", 1, {"accepted": True}
     ),
@@ -77,8 +77,8 @@ class UnknownFault(ValueError):
 class FaultBook:
     """Faults that are set, in the order they were set.
 
-    A fault with `probability` draws from its own generator, so whether the n-th opportunity fires depends on (seed, n) alone;
-    `skip` lets the first opportunities pass; `params.handle` limits it to one account."""
+    A fault with `probability` draws from its own generator, so whether the n-th opportunity fires depends on
+    (seed, n) alone; `skip` lets the first opportunities pass; `params.handle` limits it to one account."""
 
     def __init__(self, store: Store) -> None:
         self._store = store

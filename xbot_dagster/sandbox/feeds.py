@@ -63,7 +63,8 @@ def _rss(root: ElementTree.Element, shift: timedelta, now: datetime) -> datetime
     newest = FILES_BEGIN + shift
     for item in channel.findall("item"):
         date = item.find("pubDate")
-        assert date is not None and date.text
+        assert date is not None
+        assert date.text
         moment = parsedate_to_datetime(date.text) + shift
         if moment > now:
             channel.remove(item)

@@ -24,7 +24,8 @@ async def ledger(
     since: str | None = None,
     limit: int = 100_000,
 ) -> dict[str, Any]:
-    """Accepted posts, oldest first, and counts over all of them. Posts that were there before the world began are not in it.
+    """Accepted posts, oldest first, and counts over all of them. Posts that were there before the world began are
+    not in it.
 
     `since` is an id: only posts after it are listed (the counts stay over all that match the other filters)."""
     world = world_of(request)
@@ -76,13 +77,14 @@ async def truth(
     hook: str = "none",
     novelty: float = 0.65,
 ) -> dict[str, Any]:
-    """Expected follows and normalised reward of one post per style and local hour, on the local day `date` (default: today).
+    """Expected follows and normalised reward of one post per style and local hour, on the local day `date`
+    (default: today).
 
     Averaged over topics unless `topic` is given."""
     world = world_of(request)
     account = account_of(world, handle)
     audience = world.audience(account.handle)
-    if topic is not None and topic not in TOPICS or hook not in HOOKS:
+    if (topic is not None and topic not in TOPICS) or hook not in HOOKS:
         raise HTTPException(422, f"topics are {', '.join(TOPICS)}; hooks are {', '.join(HOOKS)}")
     day = audience.day(world.clock.now_ms())
     if date is not None:
@@ -107,8 +109,9 @@ async def truth(
 
 @router.get("/counterfactual/random")
 async def random_policy(request: Request, handle: str, hours: str | None = None) -> dict[str, Any]:
-    """What the same audience would have given a policy that draws style and hour at random, for the same number of posts on the
-    same days with the same topics, hooks and novelty. Expected values, so the answer is the same every time.
+    """What the same audience would have given a policy that draws style and hour at random, for the same number
+    of posts on the same days with the same topics, hooks and novelty. Expected values, so the answer is the same
+    every time.
 
     `hours` limits the random policy to local hours, as in "7-22"."""
     world = world_of(request)

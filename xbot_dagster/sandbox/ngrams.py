@@ -1,4 +1,5 @@
-"""Vectors from hashed character n-grams: texts that share wording are close. Serves novelty and the writer's embeddings."""
+"""Vectors from hashed character n-grams: texts that share wording are close. Serves novelty and the writer's
+embeddings."""
 
 import re
 import zlib
@@ -12,7 +13,8 @@ WORD_WEIGHT = 2.0  # whole words say more about the subject than fragments do
 
 @lru_cache(maxsize=4096)
 def vector(text: str, dimensions: int = 256) -> np.ndarray:
-    """Unit vector of shape (dimensions,), float32; the zero text gives a fixed unit vector so that cosines stay defined."""
+    """Unit vector of shape (dimensions,), float32; the zero text gives a fixed unit vector so that cosines stay
+    defined."""
     folded = " ".join(re.findall(r"[\w']+", text.casefold()))
     total = np.zeros(dimensions, dtype=np.float64)
     for size in SIZES:

@@ -1,4 +1,5 @@
-"""The `recorded` publisher's door: the same acceptance and the same audience without a browser, for large simulations."""
+"""The `recorded` publisher's door: the same acceptance and the same audience without a browser, for large
+simulations."""
 
 import json
 from typing import Any
@@ -106,7 +107,8 @@ async def mentions(request: Request, handle: str, count: int = 100) -> dict[str,
 
 @router.get("/timeline/{handle}")
 async def timeline(request: Request, handle: str, count: int = 20) -> dict[str, Any]:
-    """The account's own visible posts, replies among them, newest first: what a reconciler without a browser looks at."""
+    """The account's own visible posts, replies among them, newest first: what a reconciler without a browser
+    looks at."""
     world = world_of(request)
     found = timelines.posts_of(world, account_of(world, handle), True, None, min(count, MAX_IDS))
     return {

@@ -1,4 +1,5 @@
-"""The world's own store: SQLite in WAL mode, committed before any answer leaves, so that `kill -9` loses nothing accepted."""
+"""The world's own store: SQLite in WAL mode, committed before any answer leaves, so that `kill -9` loses nothing
+accepted."""
 
 import json
 import sqlite3

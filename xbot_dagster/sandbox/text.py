@@ -5,6 +5,7 @@ import re
 import unicodedata
 
 URL = re.compile(r"https?://\S+", re.IGNORECASE)
+HASHTAG = re.compile(r"(?<![\w&/])#\w*[^\W\d]\w*")
 HASHTAG_OR_MENTION = re.compile(r"(?<!\w)[#@]\w+")
 CERTAINLY_SHORT = 140  # code points; no code point weighs more than 2, so this can never pass 280
 
@@ -20,8 +21,8 @@ def fingerprint(text: str) -> str:
 
 
 def recognition_key(text: str) -> str:
-    """Key under which the writer registers a text: letters and digits only, without links, hashtags and mentions, so that an
-    appended hashtag or a changed dash does not make the audience forget what it reads."""
+    """Key under which the writer registers a text: letters and digits only, without links, hashtags and mentions,
+    so that an appended hashtag or a changed dash does not make the audience forget what it reads."""
     bare = HASHTAG_OR_MENTION.sub(" ", URL.sub(" ", text)).casefold()
     letters = "".join(ch for ch in unicodedata.normalize("NFKC", bare) if ch.isalnum())
     return hashlib.sha256(letters.encode()).hexdigest()[:16]
@@ -30,6 +31,11 @@ def recognition_key(text: str) -> str:
 def has_url(text: str) -> bool:
     """Whether X would draw a link, and so a "Link clicks" row."""
     return URL.search(text) is not None
+
+
+def hashtags(text: str) -> int:
+    """How many #tags a text carries."""
+    return len(HASHTAG.findall(text))
 
 
 def weighted_length(text: str) -> int:

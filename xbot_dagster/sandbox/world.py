@@ -1,4 +1,5 @@
-"""`python -m xbot_dagster.sandbox.world --home DIR`: the process of the world. Prints nothing; logs to DIR/logs/sandbox.log."""
+"""`python -m xbot_dagster.sandbox.world --home DIR`: the process of the world. Prints nothing; logs to
+DIR/logs/sandbox.log."""
 
 import argparse
 import json

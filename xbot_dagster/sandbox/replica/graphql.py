@@ -64,6 +64,9 @@ async def mutate(request: Request, query_id: str, operation: str) -> Response:
     ):  # the browser's own second try of a request that a fault swallowed
         return await silence(request, request.app.state.lost[transaction])
     account = viewer(request)
+    if account and world.faults.any() and world.faults.fires("session_expiry_after_load", account.handle) is not None:
+        accounts.end_sessions(world.store, account.handle)
+        account = None
     if account is None:
         return failure(NOT_AUTHENTICATED, MESSAGES[32], 401)
     if request.headers.get("x-csrf-token") != request.cookies.get("ct0"):

@@ -1,4 +1,5 @@
-"""The pages: one shell that the browser code fills, behind the walls that stand before a session that is not in order."""
+"""The pages: one shell that the browser code fills, behind the walls that stand before a session that is not in
+order."""
 
 import html
 import itertools
@@ -11,7 +12,6 @@ from urllib.parse import quote
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from xbot_dagster.sandbox import accounts
 from xbot_dagster.sandbox.accounts import Account
 from xbot_dagster.sandbox.replica.graphql import viewer
 from xbot_dagster.sandbox.state import World
@@ -20,7 +20,6 @@ from xbot_dagster.sandbox.world_clock import iso
 
 router = APIRouter()
 _loads = itertools.count(1)
-COMPOSERS = {"home", "compose", "status"}  # pages that carry a composer
 
 
 @cache
@@ -70,10 +69,7 @@ def page(
         operation=operation,
         version=_version(),
     )
-    answer = HTMLResponse(body, status)
-    if name in COMPOSERS and world.faults.fires("session_expiry_after_load", account.handle) is not None:
-        accounts.end_sessions(world.store, account.handle)
-    return answer
+    return HTMLResponse(body, status)
 
 
 def _disturbances(world: World, account: Account, name: str, request: Request) -> dict[str, Any]:

@@ -60,7 +60,8 @@ def with_quote(world: World, row: Row) -> dict[str, Any]:
 
 
 def posts_of(world: World, account: Account, replies: bool, before: int | None, limit: int = PAGE) -> list[Post]:
-    """Visible posts, newest first. Without `replies`, an answer to other people is left out and our own threads stay."""
+    """Visible posts, newest first. Without `replies`, an answer to other people is left out and our own threads
+    stay."""
     only = (
         ""
         if replies
@@ -77,7 +78,8 @@ def posts_of(world: World, account: Account, replies: bool, before: int | None, 
 def profile(
     world: World, account: Account, replies: bool, before: int | None, count: int, factor: float
 ) -> dict[str, Any]:
-    """A profile's timeline: the pinned post, an advertisement and a repost stand above the account's own newest post."""
+    """A profile's timeline: the pinned post, an advertisement and a repost stand above the account's own newest
+    post."""
     entries: list[dict[str, Any]] = []
     instructions: list[dict[str, Any]] = []
     if before is None:

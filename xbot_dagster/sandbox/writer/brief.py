@@ -9,6 +9,9 @@ from xbot_dagster.sandbox import recognition
 from xbot_dagster.sandbox.vocabulary import HOOKS, STYLES
 
 FENCE = re.compile(r"```brief\s*\n(.*?)```", re.DOTALL)
+HASHTAG_RULE = re.compile(
+    r"\b(?:one|add|use|with|exactly|include)\b(?!.*\b(?:no|without)\b).*\bhashtags?\b", re.IGNORECASE
+)
 MAX_DRAFTS, MAX_PARTS = 20, 10
 
 
@@ -26,6 +29,7 @@ class Brief:
     reply_to_text: str | None = None
     link: str | None = None
     mention: str | None = None
+    hashtag: bool = False  # a rule of the order asks for one, and the order allows it
 
 
 def find(prompt: str) -> Brief | None:
@@ -54,6 +58,8 @@ def _brief(given: dict[str, Any]) -> Brief:
         reply_to_text=str(given["reply_to_text"]) if given.get("reply_to_text") else None,
         link=str(given["link"]) if given.get("link") else None,
         mention=str(given["mention"]) if given.get("mention") else None,
+        hashtag=_whole(given.get("max_hashtags"), 0, 0, 9) > 0
+        and any(HASHTAG_RULE.search(str(r)) for r in given.get("rules") or ()),
     )
 
 

@@ -20,6 +20,7 @@ from xbot_dagster.sandbox.writer.material import load
 LIST_END = re.compile(r"\n(?:[☐✓→-]|\d\.)[^\n]*$")  # a post that ends in a list
 OTHER_OPENING = re.compile(r"{question}|Myth|The myth")  # frames that open with a question or a denial
 SLOT = re.compile(r"{(\w+)}")
+ALLOWED_TAGS = re.compile(r"only from:((?:\s*#\w+,?)+)")
 CODA_SHARE = 0.45
 GENERAL = "general"  # kernels for a topic we have no material on
 
@@ -39,23 +40,26 @@ def kernels(topic: str) -> dict[str, Any]:
 
 
 def drafts(brief: Brief, seed: int, prompt: str) -> list[Draft]:
-    """`brief.drafts` different drafts of `brief.parts` parts each."""
+    """`brief.drafts` different drafts of `brief.parts` parts each; a hashtag comes from the prompt's list of allowed ones."""
+    allowed = ALLOWED_TAGS.search(prompt)
+    tags = re.findall(r"#\w+", allowed.group(1)) if allowed else ["#" + brief.topic.replace("-", "")]
     made: list[Draft] = []
     for number in range(brief.drafts):
         digest = hashlib.sha256(f"{seed}|{number}|{prompt}".encode()).digest()
         rng = np.random.default_rng(list(digest[:16]))
-        made.append(draft(brief, rng))
+        tag = str(tags[int(rng.integers(len(tags)))]) if brief.hashtag else ""
+        made.append(draft(brief, rng, tag))
     return made
 
 
-def draft(brief: Brief, rng: np.random.Generator) -> Draft:
+def draft(brief: Brief, rng: np.random.Generator, tag: str = "") -> Draft:
     if brief.reply_to_text is not None:
         return Draft([answer(brief, rng)], material_topic(brief))
     topic = material_topic(brief)
     kernel = _kernel(topic, brief, rng)
     if brief.parts > 1:
-        return Draft(_thread(brief, topic, kernel, rng), topic)
-    return Draft([_finish(_single(brief, topic, kernel, rng), brief)], topic)
+        return Draft(_thread(brief, topic, kernel, rng, tag), topic)
+    return Draft([_finish(_single(brief, topic, kernel, rng, tag), brief, tag)], topic)
 
 
 def material_topic(brief: Brief) -> str:
@@ -115,11 +119,12 @@ def _fields(topic: str, kernel: dict[str, Any], rng: np.random.Generator) -> dic
     }
 
 
-def _single(brief: Brief, topic: str, kernel: dict[str, Any], rng: np.random.Generator) -> str:
-    """One post that fits: among the style's frames in random order, the first that fits with its hook; else a shorter one."""
+def _single(brief: Brief, topic: str, kernel: dict[str, Any], rng: np.random.Generator, tag: str) -> str:
+    """One post that fits: among the style's frames in random order, the first that fits with its hook; else a
+    shorter one."""
     fields, pool = _fields(topic, kernel, rng), frames()
     order = [str(frame) for frame in rng.permutation(pool["styles"][brief.style])]
-    room = brief.max_chars - _reserved(brief)
+    room = brief.max_chars - _reserved(brief, tag)
     hooks = [str(hook) for hook in rng.permutation(pool["hooks"][brief.hook])]
     calls = [str(call) for call in rng.permutation(pool["answers_wanted"])]
     for frame in order:
@@ -132,7 +137,8 @@ def _single(brief: Brief, topic: str, kernel: dict[str, Any], rng: np.random.Gen
 
 
 def _hooked(name: str, hook: str, call: str, frame: str, fields: dict[str, str]) -> str | None:
-    """Frame and hook together, or None when they would say the same thing twice or the opening would be another hook's."""
+    """Frame and hook together, or None when they would say the same thing twice or the opening would be another
+    hook's."""
     body = frame.format(**fields)
     if name in ("none", "cta") and OTHER_OPENING.match(frame):
         return None
@@ -149,49 +155,55 @@ def _hooked(name: str, hook: str, call: str, frame: str, fields: dict[str, str])
 
 def _with_coda(text: str, brief: Brief, rng: np.random.Generator, room: int) -> str:
     """Now and then a short last word, so that posts on one angle do not end alike."""
-    if brief.hook == "cta" or brief.parts > 1 or text.endswith("?") or LIST_END.search(text) or rng.random() > CODA_SHARE:
+    if (
+        brief.hook == "cta"
+        or brief.parts > 1
+        or text.endswith("?")
+        or LIST_END.search(text)
+        or rng.random() > CODA_SHARE
+    ):
         return text
     codas = frames()["codas"]
     longer = f"{text} {codas[int(rng.integers(len(codas)))]}"
     return longer if weighted_length(longer) <= room else text
 
 
-def _thread(brief: Brief, topic: str, kernel: dict[str, Any], rng: np.random.Generator) -> list[str]:
-    """Opening, middle parts that each add one thing, and an ending."""
+def _thread(brief: Brief, topic: str, kernel: dict[str, Any], rng: np.random.Generator, tag: str) -> list[str]:
+    """Opening, middle parts that each add one or two things, and an ending that repeats nothing."""
     fields = _fields(topic, kernel, rng)
-    opening = _finish(_single(brief, topic, kernel, rng), brief)
-    said = opening
-    middle = [
-        fields[name] for name in ("why", "tip", "scene", "tip2", "scene2", "image", "claim") if fields[name] not in said
-    ]
-    endings = [str(ending).format(**fields) for ending in rng.permutation(frames()["thread_endings"])]
-    parts = [opening]
-    wanted = brief.parts - 2
-    for index in range(wanted):
-        first = middle[index] if index < len(middle) else None
-        if first is None:
-            break
-        spare = middle[wanted + index] if wanted + index < len(middle) else ""
-        both = f"{first} {spare}".strip()
-        parts.append(both if weighted_length(both) <= brief.max_chars else first)
-    fitting = [ending for ending in endings if weighted_length(ending) <= brief.max_chars]
-    parts.append(
-        next(
-            (ending for ending in fitting if not any(sentence in part for part in parts for sentence in [ending])),
-            fields["question"],
-        )
-    )
-    return parts
+    parts = [_finish(_single(brief, topic, kernel, rng, tag), brief, tag)]
+    for _ in range(brief.parts - 2):
+        said = "\n".join(parts)
+        unsaid = [sentence for sentence in _supply(topic, kernel, fields) if sentence not in said]
+        both = " ".join(unsaid[:2])
+        enough = len(unsaid) > brief.parts - len(parts) and weighted_length(both) <= brief.max_chars
+        parts.append(both if enough else _cut(unsaid[0], brief.max_chars))
+    said = "\n".join(parts)
+    for ending in map(str, rng.permutation(frames()["thread_endings"])):
+        new = all(fields[slot] not in said for slot in SLOT.findall(ending) if slot != "angle")
+        text = ending.format(**fields)
+        if new and weighted_length(text) <= brief.max_chars:
+            return [*parts, text]
+    return [*parts, _cut(fields["question"], brief.max_chars)]
 
 
-def _reserved(brief: Brief) -> int:
-    return (24 if brief.link else 0) + (len(brief.mention) + 2 if brief.mention else 0)
+def _supply(topic: str, kernel: dict[str, Any], fields: dict[str, str]) -> list[str]:
+    """Sentences for the middle of a thread: the kernel's own first, then its neighbours'."""
+    own = [fields[name] for name in ("why", "tip", "scene", "tip2", "scene2", "image", "claim")]
+    others = [other for other in kernels(topic)["angles"] if other is not kernel]
+    return own + [sentence for other in others for sentence in (other["claim"], other["tips"][0])]
 
 
-def _finish(text: str, brief: Brief) -> str:
-    """Adds the mention and the link that the order asked for."""
+def _reserved(brief: Brief, tag: str) -> int:
+    return (24 if brief.link else 0) + (len(brief.mention) + 2 if brief.mention else 0) + (len(tag) + 1 if tag else 0)
+
+
+def _finish(text: str, brief: Brief, tag: str) -> str:
+    """Adds the mention, the hashtag and the link that the order asked for."""
     if brief.mention:
         text = f"@{brief.mention.lstrip('@')} {text}"
+    if tag:
+        text = f"{text}\n{tag}" if LIST_END.search(text) else f"{text} {tag}"
     return f"{text} {brief.link}" if brief.link else text
 
 

@@ -272,7 +272,8 @@ def _content(message: dict[str, Any]) -> str:
 
 
 def _write(request: Request, endpoint: str, prompt: str, wants_json: bool) -> tuple[str | None, str | None]:
-    """(content, refusal) for a prompt; what was written is registered, so that the audience knows style, topic and hook."""
+    """(content, refusal) for a prompt; what was written is registered, so that the audience knows style, topic
+    and hook."""
     world = _world(request)
     fault = content_fault(world.faults, endpoint)
     if fault == "refusal":

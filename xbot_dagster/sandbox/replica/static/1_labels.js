@@ -28,6 +28,13 @@ const WORDS = {
     views: ["vue", "vues"], viewAnalytics: "Voir les statistiques du post", followers: "abonnés", following: "abonnements", pinned: "Épinglé",
     reposted: "a reposté", ad: "Publicité",
   },
+  pt: {
+    post: "Postar", postAll: "Postar tudo", reply: "Responder", addPost: "Adicionar post", postText: "Texto do post", happening: "O que está acontecendo?",
+    yourReply: "Postar sua resposta", sent: "Seu post foi enviado.", allSent: "Seus posts foram enviados.", view: "Ver",
+    replies: ["resposta", "respostas"], reposts: ["repost", "reposts"], likes: ["curtida", "curtidas"], bookmarks: ["item salvo", "itens salvos"],
+    views: ["visualização", "visualizações"], viewAnalytics: "Ver estatísticas do post", followers: "Seguidores", following: "Seguindo",
+    pinned: "Fixado", reposted: "repostou", ad: "Anúncio",
+  },
   ja: {
     post: "ポストする", postAll: "すべてポスト", reply: "返信", addPost: "ポストを追加", postText: "ポスト本文", happening: "いまどうしてる？",
     yourReply: "返信をポスト", sent: "ポストを送信しました。", allSent: "ポストを送信しました。", view: "表示",
@@ -41,6 +48,7 @@ const COMPACT = {
   de: [[1e6, " Mio."]],
   es: [[1e6, " M"], [1e3, " mil"]],
   fr: [[1e6, " M"], [1e3, " k"]],
+  pt: [[1e6, " mi"], [1e3, " mil"]],
   ja: [[1e8, "億"], [1e4, "万"]],
 };
 const LANG = document.documentElement.lang;

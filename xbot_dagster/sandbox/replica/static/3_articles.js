@@ -38,15 +38,28 @@ function actions(post, detail) {
     action("bookmark", detail ? post.bookmarks : 0, bookmark, format));
 }
 
+// X draws emoji as pictures whose alternative text is the character.
+const PICTURE = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7";
+function withPictures(text) {
+  const pieces = [];
+  let from = 0;
+  for (const found of text.matchAll(/\p{RGI_Emoji}/gv)) {
+    if (found[0].charCodeAt(0) < 128) continue;
+    pieces.push(text.slice(from, found.index), h("img", { alt: found[0], title: found[0], draggable: "false", src: PICTURE, class: "emoji" }));
+    from = found.index + found[0].length;
+  }
+  return [...pieces, text.slice(from)];
+}
+
 function textOf(post) {
   const span = h("span", {});
   let rest = post.text;
   for (const url of post.entities) {
     const at = rest.indexOf(url.url);
-    span.append(rest.slice(0, at), h("a", { href: url.short, role: "link", rel: "noopener" }, url.display));
+    span.append(...withPictures(rest.slice(0, at)), h("a", { href: url.short, role: "link", rel: "noopener" }, url.display));
     rest = rest.slice(at + url.url.length);
   }
-  span.append(rest);
+  span.append(...withPictures(rest));
   return h("div#tweetText", { lang: "en", dir: "auto", class: "text" }, span);
 }
 

@@ -99,6 +99,7 @@ async function status() {
   }
   const { focal, parents, replies } = answer.data;
   if (!focal) return missing(column());
+  if (location.pathname.startsWith("/i/") && focal.core) history.replaceState({}, "", `/${facts(focal).handle}/status/${boot.page.id}`);
   for (const parent of parents) column().append(article(parent));
   column().append(article(focal, { detail: true }));
   if (focal.__typename === "Tweet") column().append(h("div", { class: "inline" }, composer({ modal: false, replyTo: facts(focal), onSent: () => {} })));
