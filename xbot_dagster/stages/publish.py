@@ -244,7 +244,13 @@ class _Poster:
                 continue
             self.hooks("claimed")
             submission = Submission(
-                self.engine, self.clock, account, publisher, lambda conn: self._stop(conn, account), self.hooks
+                self.engine,
+                self.clock,
+                self.settings,
+                account,
+                publisher,
+                lambda conn: self._stop(conn, account),
+                self.hooks,
             )
             ended = submission.run(found, baseline, config.post_fraction, self.seed, why_shadow)
             self.tally.ended.append(ended)

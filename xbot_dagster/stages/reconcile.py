@@ -12,7 +12,7 @@ from xbot_dagster.clock import Clock
 from xbot_dagster.domain.publishing import reconciling
 from xbot_dagster.domain.publishing.reconciling import Finding
 from xbot_dagster.settings import Settings
-from xbot_dagster.stages import ghosts
+from xbot_dagster.stages import ghosts, spending
 from xbot_dagster.stages.session import PublisherFor
 from xbot_dagster.store import alerts, attempts, deployment, doubts
 from xbot_dagster.store.attempts import LostLease
@@ -63,16 +63,17 @@ def run(
     wanted = {doubt.claim.account for doubt in due}
     if sweep:
         wanted |= {name for name, row in rows.items() if row.enabled and (accounts is None or name in accounts)}
-    reader = _Reader(engine, clock)
+    reader = _Reader(engine, clock, settings)
     for name in sorted(wanted):
         reader.look(rows[name], [doubt for doubt in due if doubt.claim.account == name], publisher_for)
     return reader.report(len(recovered.queued) + len(recovered.in_doubt))
 
 
 class _Reader:
-    def __init__(self, engine: Engine, clock: Clock) -> None:
+    def __init__(self, engine: Engine, clock: Clock, settings: Settings) -> None:
         self.engine = engine
         self.clock = clock
+        self.settings = settings
         self.looks = 0
         self.waiting = 0
         self.adopted: list[str] = []
@@ -126,6 +127,7 @@ class _Reader:
         claim = doubt.claim
         if finding.verdict == "adopt":
             attempts.posted(conn, claim, finding.tweet_ids[0], "reconcile")
+            spending.record_created(conn, self.settings, now, claim)
             alerts.close_alert(conn, "in_doubt", claim.decision_id)
             self.adopted.append(claim.decision_id)
             log.info(

@@ -11,7 +11,7 @@ from xbot_dagster.x.protocols import Probe, Publisher
 
 PublisherFor = Callable[[Account], Publisher]
 _FIXES = {
-    "expired": "Sign in again: xbot login",
+    "expired": "Sign in again: xbot login (with PUBLISHER=x_api: renew the keys)",
     "challenge": "Open x.com in a browser, answer the challenge, then: xbot login",
     "locked": "Open x.com in a browser and unlock the account, then: xbot login",
     "suspended": "The account is suspended by X: appeal there. Nothing is posted meanwhile.",

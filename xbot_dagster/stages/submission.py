@@ -13,7 +13,9 @@ from xbot_dagster.clock import Clock
 from xbot_dagster.domain.publishing import retries, rollout
 from xbot_dagster.domain.publishing.fingerprint import fingerprint, plausible_id
 from xbot_dagster.domain.publishing.reconciling import own_posts
-from xbot_dagster.domain.publishing.states import CIRCUIT_CODES, DUPLICATE_CODE, SESSION_CODES
+from xbot_dagster.domain.publishing.states import CIRCUIT_CODES, CREDITS_CODE, DUPLICATE_CODE, SESSION_CODES
+from xbot_dagster.settings import Settings
+from xbot_dagster.stages import spending
 from xbot_dagster.store import alerts, attempts, standing
 from xbot_dagster.store.attempts import LostLease
 from xbot_dagster.store.claims import Claim
@@ -74,6 +76,7 @@ class Submission:
         self,
         engine: Engine,
         clock: Clock,
+        settings: Settings,
         account: Account,
         publisher: Publisher,
         stop: Callable[[Connection], str | None],
@@ -81,6 +84,7 @@ class Submission:
     ) -> None:
         self.engine = engine
         self.clock = clock
+        self.settings = settings
         self.account = account
         self.publisher = publisher
         self.stop = stop
@@ -191,6 +195,7 @@ class Submission:
             result = InDoubt(result.message, {"code": DUPLICATE_CODE})
         if isinstance(result, Posted):
             attempts.posted(conn, claim, result.tweet_id, result.via)
+            spending.record_created(conn, self.settings, self.clock.now(), claim)
             log.info(
                 "[POSTING_ORCHESTRATOR] ✅ Posted successfully tweet_id=%s decision_id=%s",
                 result.tweet_id,
@@ -268,9 +273,13 @@ class Submission:
         return Ended(claim.decision_id, "deferred", "session expired", stops=True)
 
     def _defer(self, conn: Connection, claim: Claim, until: datetime | None, code: int | None, reason: str) -> Ended:
-        pause: timedelta = retries.DEFER_DAILY if code in (344, 185) else retries.DEFER_RATE
+        pause: timedelta = retries.DEFER_DAILY if code in (344, 185, CREDITS_CODE) else retries.DEFER_RATE
         moment = max(until, self.clock.now()) if until else self.clock.now() + pause
         attempts.deferred(conn, claim, moment, code, reason)
+        if code == CREDITS_CODE:
+            message = f"X's API has no credits left for account {claim.account}: {reason} The queue is kept."
+            fix = "Buy credits or raise the spending limit in X's developer console."
+            alerts.raise_alert(conn, "x_credits", claim.account, "critical", message, fix, claim.account)
         log.warning(
             "[POSTING_ORCHESTRATOR] ⏸️ Deferred decision_id=%s until=%s: %s",
             claim.decision_id,

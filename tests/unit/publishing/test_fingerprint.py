@@ -47,6 +47,7 @@ def test_an_id_is_born_around_its_submit(seconds, expected):
         ("Tea\u00a0time", "Tea time"),
         ("One\n\ntwo  three ", "One two three"),
         ("cafe\u0301", "café"),
+        ("Start small.", "@a_reader Start small."),
     ],
 )
 def test_what_the_site_changes_does_not_change_the_fingerprint(written, shown):

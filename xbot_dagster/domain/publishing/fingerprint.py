@@ -12,6 +12,8 @@ _SCHEME = re.compile(r"https?://", re.IGNORECASE)
 _ADDRESS = re.compile(
     r"(?<![\w@.])(?:[a-z0-9-]+\.)+[a-z]{2,24}(?::\d{1,5})?(?:/\S*|(?=[\s.,;:!?)\]\"'”’…]|$))…?", re.IGNORECASE
 )
+# X puts "@somebody " in front of a reply, or hides it: who is answered is not part of the words.
+_LEADING_MENTIONS = re.compile(r"^(?:@\w{1,15}\s+)+")
 _INVISIBLE: dict[int, str | int | None] = dict.fromkeys((0x200B, 0x2060, 0xFEFF, 0xFE0E, 0xFE0F))
 
 # How far the clock of X and ours may lie apart, and how late an accepted submit may still be born.
@@ -20,9 +22,10 @@ LATEST_BIRTH = timedelta(minutes=10)
 
 
 def normalised(text: str) -> str:
-    """NFC, no-break space to space, addresses removed, white space folded; what fingerprints compare."""
+    """NFC, no-break space to space, addresses and leading mentions removed, white space folded; what fingerprints compare."""
     plain = unicodedata.normalize("NFC", text).replace("\u00a0", " ").replace("\u202f", " ").translate(_INVISIBLE)
-    return re.sub(r"\s+", " ", _ADDRESS.sub(" ", _SCHEME.sub(" ", plain))).strip()
+    folded = re.sub(r"\s+", " ", _ADDRESS.sub(" ", _SCHEME.sub(" ", plain))).strip()
+    return _LEADING_MENTIONS.sub("", folded)
 
 
 def fingerprint(text: str) -> str:

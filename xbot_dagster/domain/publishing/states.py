@@ -46,6 +46,8 @@ HOOKS = (
 CIRCUIT_CODES = frozenset({226, 326, 37, 64, 403})
 # The session or token is no longer valid: the decision is as good as before and waits for the next one.
 SESSION_CODES = frozenset({32, 89, 215, 401})
+# HTTP 402 of the paid API: nothing was created and nothing will be until somebody pays.
+CREDITS_CODE = 402
 # "Whoops! You already said that.": the very text may be our own earlier submit, so only a look at the timeline can tell.
 DUPLICATE_CODE = 187
 
