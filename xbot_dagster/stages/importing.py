@@ -220,9 +220,7 @@ def _post(row: ExportRow, outcome: Outcome, zone: ZoneInfo) -> ImportedPost:
 def _outcome(row: ExportRow, account: str, end: datetime, stored: KnownPost | None, now: datetime) -> Outcome:
     """The row's counts as pass 2, or as pass 1 while they were still growing when the file was made."""
     age = row.observed_age_s if row.observed_age_s is not None else max(0.0, (end - row.posted_at).total_seconds())
-    growing = (
-        age <= MATURE_AFTER.total_seconds() if row.observed_age_s is None else age < due.PASS_AGE[2].total_seconds()
-    )
+    growing = row.collected_pass == 1 if row.collected_pass else age <= MATURE_AFTER.total_seconds()
     novelty, similarity = (stored.novelty, stored.similarity) if stored else (None, None)
     rewards = (reward_of(version, row.counts, novelty, similarity) for version in REWARD_VERSIONS)
     return Outcome(

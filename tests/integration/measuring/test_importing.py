@@ -2,6 +2,7 @@
 
 import csv
 import io
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -26,7 +27,7 @@ def write(
     handle: str = "nightowl",
     first: datetime = START,
     impressions: int = 1000,
-    extra: list[list[str]] = [],
+    extra: Sequence[list[str]] = (),
 ) -> Path:
     """A file of X's newer format with one post every twelve hours."""
     out = io.StringIO()

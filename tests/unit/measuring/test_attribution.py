@@ -2,6 +2,7 @@
 
 import math
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -25,11 +26,11 @@ def post(key: str, age_at_start: float, impressions: float, read_at: float = 24)
 
 
 def test_the_curve_starts_at_zero_never_falls_and_ends_at_one() -> None:
-    ages = [i / 4 for i in range(0, 4 * 80)]
+    ages = [i / 4 for i in range(4 * 80)]
     shares = [a.accumulated(age) for age in ages]
     assert shares[0] == 0
     assert shares[-1] == 1
-    assert all(later >= earlier for earlier, later in zip(shares, shares[1:], strict=False))
+    assert all(later >= earlier for earlier, later in pairwise(shares))
     assert a.accumulated(1, 0.4) / a.accumulated(24, 0.4) == pytest.approx(0.4)
 
 

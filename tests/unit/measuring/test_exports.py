@@ -1,5 +1,6 @@
 """Reading X's analytics exports: what is accepted, what is left out with a reason, what is refused as a whole."""
 
+import contextlib
 import csv
 import io
 from datetime import UTC, datetime
@@ -130,7 +131,7 @@ def test_a_row_with_another_number_of_cells_is_left_out() -> None:
 
 
 def test_a_post_listed_twice_counts_once_and_the_later_line_wins() -> None:
-    found = parse(table(CONTENT, content(), content(**{"Impressions": "1,300"})))
+    found = parse(table(CONTENT, content(), content(Impressions="1,300")))
     assert (found.read, found.repeated, [row.counts.impressions for row in found.rows]) == (2, 1, [1300])
 
 
@@ -186,10 +187,8 @@ def test_cells_made_safe_come_back_unchanged(text: str) -> None:
 
 @given(st.binary(max_size=300))
 def test_any_bytes_are_read_or_refused_never_crash(data: bytes) -> None:
-    try:
+    with contextlib.suppress(ExportError):
         parse(data)
-    except ExportError as error:
-        assert error.message
 
 
 @given(st.lists(st.lists(st.text(max_size=12), min_size=17, max_size=17), max_size=4))

@@ -79,6 +79,7 @@ _COLUMNS: dict[Format, dict[str, str]] = {
         "link_clicks": "link_clicks",
         "follows": "follows",
         "observed_age_s": "observed_age_s",
+        "collected_pass": "collected_pass",
     },
 }
 _NEEDED = ("tweet_id", "text", "date", "impressions")
@@ -91,7 +92,9 @@ class ExportError(UserError):
 
 @dataclass(frozen=True)
 class ExportRow:
-    """One post of an export. `handle` None where the file does not say; `observed_age_s` only in this project's format."""
+    """One post of an export. `handle` None where the file does not say.
+
+    `observed_age_s` and `collected_pass` are there only in this project's own format."""
 
     tweet_id: str
     handle: str | None
@@ -100,6 +103,7 @@ class ExportRow:
     counts: Counts
     promoted: bool = False
     observed_age_s: float | None = None
+    collected_pass: int | None = None
 
 
 @dataclass
@@ -239,7 +243,17 @@ def _row(record: list[str], header: list[str], columns: dict[str, int], kind: Fo
         raise _Skip("no counts")
     promoted = bool(_count("promoted", cells.get("promoted", "")))
     handle = link[1] if link and link[1].lower() not in ("i", "web") else None
-    return ExportRow(tweet_id, handle, text, posted_at, counts, promoted, _age(cells.get("observed_age_s", "")))
+    number = cells.get("collected_pass", "")
+    return ExportRow(
+        tweet_id,
+        handle,
+        text,
+        posted_at,
+        counts,
+        promoted,
+        _age(cells.get("observed_age_s", "")),
+        int(number) if number in ("1", "2") else None,
+    )
 
 
 def _tweet_id(cell: str, from_link: str | None) -> str:
@@ -260,7 +274,7 @@ def _posted_at(cell: str, from_id: datetime) -> datetime:
         if written is not None:
             break
         try:
-            written = datetime.strptime(f"{cell} +0000", pattern)
+            written = datetime.strptime(f"{cell} +0000", pattern).astimezone(UTC)
         except ValueError:
             continue
     if written is None:
