@@ -1,0 +1,184 @@
+"""From posts to the matrix the models see, and the set of models of one fit.
+
+Belongs here: which columns there are and in which order, fitting every model on chosen rows, predicting from a matrix.
+Does not belong here: when to refit (`walkforward`), what is stored (`predictors`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from xbot_dagster.domain.learning.predictors_frame import NEVER, STATIC_FEATURES, Posts
+from xbot_dagster.domain.learning.predictors_history import (
+    CADENCE_FEATURES,
+    History,
+    cadence,
+    history_at,
+    history_features,
+)
+from xbot_dagster.domain.learning.stack import Stack
+from xbot_dagster.domain.learning.text_models import EmbeddingRidge, TermTable, TfidfRidge
+from xbot_dagster.domain.measuring.embedders import Embedder, EmbedderMismatch
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+# Words of years ago say little, and the text models' cost grows faster than their use.
+TEXT_WINDOW: Final = 5_000
+# With fewer posts the out-of-fold text columns are noise that the stack would learn to trust.
+MIN_ROWS_FOR_TEXT: Final = 30
+MODELS: Final = ("rolling", "ridge", "lightgbm", "stack")
+BEATS_MEDIAN: Final = "beats_median"
+# What "better than the account's median" is measured on: the first of these with outcomes.
+MEDIAN_TARGETS: Final = ("log_engagement_rate", "log_impressions", "log_retweets")
+
+
+@dataclass(frozen=True)
+class Material:
+    """Everything about a frame that no fit depends on. base: (n, p) known at planning; y: (n, targets), NaN = unknown."""
+
+    posts: Posts
+    targets: tuple[str, ...]
+    history: History
+    base: np.ndarray
+    y: np.ndarray
+    terms: TermTable
+    vectors: np.ndarray | None
+    embedder: str | None
+
+    @classmethod
+    def build(cls, posts: Posts, frame: pd.DataFrame, targets: tuple[str, ...], embedder: Embedder | None) -> Material:
+        """`posts` must have been read from `frame`."""
+        import numpy as np
+
+        history = history_at(posts, targets, posts.planned, posts.groups)
+        return cls(
+            posts=posts,
+            targets=targets,
+            history=history,
+            base=np.column_stack([posts.static, cadence(posts.posted, posts.posted[:0]), history.matrix()]),
+            y=np.column_stack([posts.targets[name] for name in targets]),
+            terms=TermTable(posts.texts),
+            vectors=None if embedder is None else vectors_of(frame.iloc[posts.order], posts.texts, embedder),
+            embedder=None if embedder is None else embedder.name,
+        )
+
+    def known_at(self, second: int) -> np.ndarray:
+        """Rows whose outcome had been collected at `second`, in planning order."""
+        import numpy as np
+
+        return np.flatnonzero((self.posts.collected <= second) & (self.posts.collected < NEVER))
+
+
+def vectors_of(frame: pd.DataFrame, texts: tuple[str, ...], embedder: Embedder) -> np.ndarray:
+    """(n, dim) unit vectors: stored ones (columns `embedding`, `embedder`) of this embedder, the rest embedded now."""
+    import numpy as np
+
+    vectors = np.zeros((len(texts), embedder.dim), dtype=np.float32)
+    missing = np.ones(len(texts), dtype=bool)
+    if {"embedding", "embedder"} <= set(frame.columns):
+        for row, (name, stored) in enumerate(zip(frame["embedder"], frame["embedding"], strict=True)):
+            if name == embedder.name and stored is not None and np.size(stored) == embedder.dim:
+                vector = np.asarray(stored, dtype=np.float32)
+                norm = float(np.linalg.norm(vector))
+                vectors[row] = vector / norm if norm > 0 else vector
+                missing[row] = False
+    rows = np.flatnonzero(missing)
+    if len(rows):
+        vectors[rows] = embedder.embed([texts[row] for row in rows])
+    return vectors
+
+
+def base_features(targets: tuple[str, ...]) -> tuple[str, ...]:
+    """Names of the columns of `Material.base`."""
+    return (*STATIC_FEATURES, *CADENCE_FEATURES, *history_features(targets))
+
+
+def all_features(targets: tuple[str, ...], *, words: bool, embedding: bool) -> tuple[str, ...]:
+    """Names of the columns the stacks see."""
+    names = [*base_features(targets)]
+    names += [f"tfidf:{target}" for target in targets if words]
+    names += [f"embedding:{target}" for target in targets if embedding]
+    return tuple(names)
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """The models of one fit. medians: target → the account's median at the time, over the fitted rows."""
+
+    targets: tuple[str, ...]
+    words: TfidfRidge | None
+    embedding: EmbeddingRidge | None
+    stacks: dict[str, Stack]
+    median_of: str | None
+    median: float | None
+
+    @classmethod
+    def fit(cls, material: Material, rows: np.ndarray, random_state: int) -> Fitted:
+        """Fit on these rows of the material; targets without an outcome among them get no model."""
+        import numpy as np
+
+        y = material.y[rows]
+        recent = rows[-TEXT_WINDOW:]
+        words = embedding = None
+        columns = [material.base[rows]]
+        if len(rows) >= MIN_ROWS_FOR_TEXT:
+            words, out_of_fold = TfidfRidge.fit(material.terms, recent, material.y[recent])
+            columns.append(_padded(out_of_fold, len(rows)))
+            if material.vectors is not None and material.embedder is not None:
+                embedding, out_of_fold = EmbeddingRidge.fit(
+                    material.embedder, material.vectors[recent], material.y[recent]
+                )
+                columns.append(_padded(out_of_fold, len(rows)))
+        x = np.column_stack(columns)
+        stacks = {
+            name: Stack.fit("regression", x, y[:, position], random_state)
+            for position, name in enumerate(material.targets)
+            if not np.isnan(y[:, position]).all()
+        }
+        median_of = next((name for name in MEDIAN_TARGETS if name in stacks), None)
+        median = None
+        if median_of is not None:
+            outcome = y[:, material.targets.index(median_of)]
+            median = float(np.nanmedian(outcome))
+            stacks[BEATS_MEDIAN] = Stack.fit("binary", x, beats(outcome, median), random_state)
+        return cls(material.targets, words, embedding, stacks, median_of, median)
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        return all_features(self.targets, words=self.words is not None, embedding=self.embedding is not None)
+
+    def predict(self, base: np.ndarray, texts: tuple[str, ...], vectors: np.ndarray | None) -> dict[str, Any]:
+        """target → model → (n,). `vectors` None where there are none: the embedding's columns are then unknown."""
+        import numpy as np
+
+        columns = [base]
+        if self.words is not None:
+            columns.append(self.words.predict(texts))
+        if self.embedding is not None:
+            if vectors is None:
+                columns.append(np.full((len(texts), len(self.targets)), np.nan))
+            elif vectors.shape[1] != len(self.embedding.coefficients):
+                raise EmbedderMismatch(
+                    f"The predictor expects vectors of {self.embedding.embedder}.", "Embed the texts with it."
+                )
+            else:
+                columns.append(self.embedding.predict(vectors))
+        x = np.column_stack(columns)
+        return {name: stack.predict(x) for name, stack in self.stacks.items()}
+
+
+def beats(outcome: np.ndarray, median: float) -> np.ndarray:
+    """1 above the median, 0 at or below it, NaN where unknown."""
+    import numpy as np
+
+    return np.where(np.isnan(outcome), np.nan, (outcome > median).astype(float))
+
+
+def _padded(recent: np.ndarray, n: int) -> np.ndarray:
+    """Rows before the text window have unknown text columns."""
+    import numpy as np
+
+    return np.vstack([np.full((n - len(recent), recent.shape[1]), np.nan), recent])

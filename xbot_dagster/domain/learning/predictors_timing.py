@@ -1,0 +1,232 @@
+"""The timing predictor: how much better or worse than usual an hour of a weekday is, smoothly.
+
+Belongs here: the hour × weekday model, its training and its table. Does not belong here: choosing a slot (the policy).
+
+The outcome is the reach or engagement of a post minus the history mean of its type, so that an hour is not praised for
+the replies or threads that happen to fall into it. The model is a Bayesian ridge on Fourier terms (two harmonics of
+the day, one of the week, and the day's first harmonic apart on weekends): neighbouring hours share strength, 23:00 and
+00:00 are neighbours, and an hour never tried has a wide interval instead of a zero.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from xbot_dagster.domain.learning.predictors import TooFewOutcomes, known_posts
+from xbot_dagster.domain.learning.predictors_frame import NEVER, STATIC_FEATURES, Posts
+from xbot_dagster.domain.learning.predictors_history import history_at
+from xbot_dagster.domain.learning.walkforward import (
+    BOOTSTRAP_BLOCK,
+    MIN_OUTCOMES,
+    REFIT_EVERY,
+    Interval,
+    block_bootstrap,
+    rank_correlation,
+)
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+# What an hour is judged by: the first of these with outcomes.
+TIMING_TARGETS: Final = ("log_impressions", "log_engagement_rate", "log_retweets")
+# Prior standard deviation of a harmonic's amplitude, in standard deviations of the outcome: hours matter, but little.
+PRIOR_AMPLITUDE: Final = 0.3
+Z_90: Final = 1.6448536269514722
+
+
+@dataclass(frozen=True)
+class HourEstimate:
+    """Expected log-outcome of a slot against the account's usual, with its 90 % interval; n: posts seen in the slot."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+
+@dataclass(frozen=True)
+class TimingPredictor:
+    """Posterior over hours. mean: coefficients; covariance: of the coefficients; counts: weekday → hour → posts."""
+
+    as_of: datetime
+    zone: str
+    target: str
+    n: int
+    centre: float
+    mean: tuple[float, ...]
+    covariance: tuple[tuple[float, ...], ...]
+    counts: tuple[tuple[int, ...], ...]
+    metrics: dict[str, Any]
+    gain: Interval | None
+
+    def predict(self, hour: float, weekday: int) -> HourEstimate:
+        """The slot at `hour` (0 ≤ hour < 24, account's zone) of `weekday` (0 = Monday)."""
+        import numpy as np
+
+        row = basis(np.array([hour]), np.array([weekday]))[0]
+        value = float(row @ np.array(self.mean))
+        spread = Z_90 * float(np.sqrt(max(0.0, row @ np.array(self.covariance) @ row)))
+        return HourEstimate(value, value - spread, value + spread, self.counts[weekday][int(hour) % 24])
+
+    def table(self) -> list[list[HourEstimate]]:
+        """weekday → hour → estimate."""
+        return [[self.predict(hour, weekday) for hour in range(24)] for weekday in range(7)]
+
+    def to_payload(self) -> dict[str, Any]:
+        """JSON-able form."""
+        return {
+            "as_of": self.as_of.isoformat(),
+            "zone": self.zone,
+            "target": self.target,
+            "n": self.n,
+            "centre": self.centre,
+            "mean": list(self.mean),
+            "covariance": [list(row) for row in self.covariance],
+            "counts": [list(row) for row in self.counts],
+            "metrics": self.metrics,
+            "gain": [self.gain.value, self.gain.low, self.gain.high] if self.gain else None,
+        }
+
+    @classmethod
+    def from_payload(cls, payload: dict[str, Any]) -> TimingPredictor:
+        """Inverse of `to_payload`. Raises KeyError, TypeError or ValueError for anything else."""
+        mean = tuple(float(value) for value in payload["mean"])
+        covariance = tuple(tuple(float(value) for value in row) for row in payload["covariance"])
+        counts = tuple(tuple(int(value) for value in row) for row in payload["counts"])
+        if len(covariance) != len(mean) or any(len(row) != len(mean) for row in covariance):
+            raise ValueError("the covariance has the wrong shape")
+        if len(counts) != 7 or any(len(row) != 24 for row in counts):
+            raise ValueError("the slot counts have the wrong shape")
+        gain = payload["gain"]
+        return cls(
+            as_of=datetime.fromisoformat(payload["as_of"]),
+            zone=str(payload["zone"]),
+            target=str(payload["target"]),
+            n=int(payload["n"]),
+            centre=float(payload["centre"]),
+            mean=mean,
+            covariance=covariance,
+            counts=counts,
+            metrics=dict(payload["metrics"]),
+            gain=None if gain is None else Interval(*(float(value) for value in gain)),
+        )
+
+
+def basis(hour: np.ndarray, weekday: np.ndarray) -> np.ndarray:
+    """(n, 8): harmonics 1 and 2 of the day, 1 of the week, 1 of the day on Saturdays and Sundays only."""
+    import numpy as np
+
+    day = 2 * np.pi * hour / 24
+    week = 2 * np.pi * weekday / 7
+    weekend = (weekday >= 5).astype(float)
+    return np.column_stack(
+        [
+            np.sin(day), np.cos(day), np.sin(2 * day), np.cos(2 * day),
+            np.sin(week), np.cos(week), weekend * np.sin(day), weekend * np.cos(day),
+        ]
+    )  # fmt: skip
+
+
+def train_timing(
+    frame: pd.DataFrame, *, as_of: datetime, random_state: int, zone: str = "UTC"
+) -> TimingPredictor | TooFewOutcomes:
+    """Train on outcomes collected by `as_of` (aware); scored walk-forward against "every hour is alike".
+
+    Raises FrameError for an unusable frame.
+    """
+    import numpy as np
+    from threadpoolctl import threadpool_limits
+
+    posts = known_posts(frame, zone, as_of)
+    measured = posts.collected < NEVER
+    target = next(
+        (name for name in TIMING_TARGETS if int((~np.isnan(posts.targets[name][measured])).sum()) >= MIN_OUTCOMES), None
+    )
+    if target is None:
+        counted = int(measured.sum())
+        return TooFewOutcomes(counted if counted < MIN_OUTCOMES else 0)
+    with threadpool_limits(1):
+        usual = history_at(posts, (target,), posts.planned, posts.groups).rolling[:, 0]
+        residual = np.where(measured, posts.targets[target] - usual, np.nan)
+        hour, weekday = _local_time(posts)
+        design = basis(hour, weekday)
+        known = np.flatnonzero(~np.isnan(residual))
+        centre, mean, covariance = _posterior(design[known], residual[known])
+        errors = _forward_errors(posts, design, residual)
+        counts = np.zeros((7, 24), dtype=int)
+        np.add.at(counts, (weekday[known], hour[known].astype(int) % 24), 1)
+    scores, gain = _scores(errors, random_state)
+    return TimingPredictor(
+        as_of=as_of.astimezone(UTC),
+        zone=zone,
+        target=target,
+        n=len(known),
+        centre=centre,
+        mean=tuple(mean.tolist()),
+        covariance=tuple(tuple(row) for row in covariance.tolist()),
+        counts=tuple(tuple(row) for row in counts.tolist()),
+        metrics=scores,
+        gain=gain,
+    )
+
+
+def _posterior(design: np.ndarray, residual: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
+    """Bayesian linear regression with known relative prior scale; the noise is estimated from the residuals."""
+    import numpy as np
+
+    centre = float(residual.mean())
+    variance = float(residual.var()) or 1.0
+    prior = variance * PRIOR_AMPLITUDE**2
+    precision = design.T @ design / variance + np.eye(design.shape[1]) / prior
+    covariance = np.linalg.inv(precision)
+    return centre, covariance @ design.T @ (residual - centre) / variance, covariance
+
+
+def _forward_errors(posts: Posts, design: np.ndarray, residual: np.ndarray) -> np.ndarray:
+    """(n, 3): outcome, error of the constant, error of the model, for each post predicted before it was planned."""
+    import numpy as np
+
+    rows = []
+    for start in range(REFIT_EVERY, len(posts), REFIT_EVERY):
+        block = np.arange(start, min(len(posts), start + REFIT_EVERY))
+        past = np.flatnonzero((posts.collected <= posts.planned[start]) & ~np.isnan(residual))
+        if len(past) < MIN_OUTCOMES:
+            continue
+        centre, mean, _ = _posterior(design[past], residual[past])
+        outcome = residual[block]
+        rows.append(np.column_stack([outcome, outcome - centre, outcome - centre - design[block] @ mean]))
+    table = np.vstack(rows) if rows else np.zeros((0, 3))
+    return table[~np.isnan(table[:, 0])]
+
+
+def _scores(errors: np.ndarray, random_state: int) -> tuple[dict[str, Any], Interval | None]:
+    import numpy as np
+
+    if len(errors) < 2 * BOOTSTRAP_BLOCK or np.ptp(errors[:, 0]) == 0:
+        return {"n": len(errors)}, None
+    variance = float(errors[:, 0].var())
+    gain = block_bootstrap((errors[:, 1] ** 2 - errors[:, 2] ** 2) / variance, random_state)
+    found = {
+        "n": len(errors),
+        "spearman": rank_correlation(errors[:, 0] - errors[:, 2], errors[:, 0]),
+        "mae": float(np.abs(errors[:, 2]).mean()),
+        "gain": gain.value,
+        "gain_low": gain.low,
+        "gain_high": gain.high,
+    }
+    return found, gain
+
+
+def _local_time(posts: Posts) -> tuple[np.ndarray, np.ndarray]:
+    """Hour with its fraction and weekday in the account's zone, read back from the features' angles."""
+    import numpy as np
+
+    def angle(name: str) -> np.ndarray:
+        sine = posts.static[:, STATIC_FEATURES.index(f"{name}_sin")]
+        cosine = posts.static[:, STATIC_FEATURES.index(f"{name}_cos")]
+        return np.arctan2(sine, cosine) % (2 * np.pi) / (2 * np.pi)
+
+    return angle("hour") * 24, np.round(angle("weekday") * 7).astype(int) % 7
