@@ -156,6 +156,43 @@ def family_is_simulated(conn: Connection) -> bool:
     return conn.execute(text("SELECT family = 'sandbox' FROM deployment")).scalar_one()
 
 
+def final_outcomes(
+    conn: Connection, account: str, *, simulated: bool, up_to: int, written_after: datetime | None = None
+) -> int:
+    """How many final outcomes predictors can learn from, replies included, counting no further than `up_to`.
+
+    `written_after` counts only those stored since then: a version's own time of making is when it read the others.
+    """
+    found = conn.execute(
+        text(
+            "SELECT count(*) FROM (SELECT 1 FROM outcomes WHERE account = :account AND simulated = :simulated "
+            "AND updated_at > cast(:since AS timestamptz) AND collected_pass = 2 AND read_status = 'ok' AND NOT late "
+            "AND impressions IS NOT NULL LIMIT :up_to) AS finals"
+        ),
+        {"account": account, "simulated": simulated, "since": written_after or "-infinity", "up_to": up_to},
+    )
+    return int(found.scalar_one())
+
+
+def deployment_seed(conn: Connection) -> int:
+    """The seed every random draw of this deployment starts from."""
+    return int(conn.execute(text("SELECT seed FROM deployment")).scalar_one())
+
+
+def now(conn: Connection) -> datetime:
+    """The time of this transaction's clock."""
+    return conn.execute(text("SELECT xbot_now()")).scalar_one()
+
+
+def posts_published(conn: Connection, account: str, *, up_to: int) -> int:
+    """How many posts the account has published, counting no further than `up_to`."""
+    found = conn.execute(
+        text("SELECT count(*) FROM (SELECT 1 FROM posted_decisions WHERE account = :account LIMIT :up_to) AS posts"),
+        {"account": account, "up_to": up_to},
+    )
+    return int(found.scalar_one())
+
+
 def first_outcome_at(conn: Connection, *, simulated: bool) -> datetime | None:
     """When the family collected its first outcome of its own posts; an imported history was not explored by us."""
     return conn.execute(
