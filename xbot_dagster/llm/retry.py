@@ -43,9 +43,7 @@ def is_worth_retrying(error: BaseException) -> bool:
         return False
     if isinstance(error, APIConnectionError):
         return True
-    if not isinstance(error, APIStatusError) or (error.status_code not in (408, 409, 429) and error.status_code < 500):
-        return False
-    return True
+    return isinstance(error, APIStatusError) and (error.status_code in (408, 409, 429) or error.status_code >= 500)
 
 
 def retry_after(error: BaseException, clock: Clock) -> float | None:

@@ -7,15 +7,14 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any
 from uuid import UUID
 
 import numpy as np
 from sqlalchemy import Connection
 
 from xbot_dagster.domain.content import approval, safety
-from xbot_dagster.domain.content.brief import Brief
-from xbot_dagster.domain.content.chain import ChainConfig, ChainResult
+from xbot_dagster.domain.content.chain import ChainResult
 from xbot_dagster.domain.content.text import content_hash
 from xbot_dagster.domain.measuring.embedders import Embedder
 from xbot_dagster.domain.measuring.features import extract
@@ -23,52 +22,15 @@ from xbot_dagster.llm.client import BudgetedClient, DraftSet
 from xbot_dagster.llm.ledger import LlmFailed
 from xbot_dagster.settings import Settings
 from xbot_dagster.stages import gates
+from xbot_dagster.stages.slot import Scorer, Slot
 from xbot_dagster.store import candidates as candidate_store
 from xbot_dagster.store import decisions, drafts, verdicts
-from xbot_dagster.store.candidates import Candidate
-from xbot_dagster.store.decisions import Choice, NewDecision
-from xbot_dagster.store.deployment import Account
+from xbot_dagster.store.decisions import NewDecision
 from xbot_dagster.store.drafts import DraftRow
 
 log = logging.getLogger("xbot")
 # A post that could not go out for this long after its slot is stale; the poster then ends it.
 EXPIRES_AFTER = timedelta(hours=6)
-
-
-class Scorer(Protocol):
-    """A promoted predictor. `version` is stored with the decision."""
-
-    @property
-    def version(self) -> str: ...
-
-    def predict(
-        self, texts: Sequence[str], *, scheduled_at: datetime, context: Mapping[str, Any]
-    ) -> list[dict[str, Any]]:
-        """One JSON-able prediction per text; its entry "score" ranks (higher is better)."""
-        ...
-
-
-@dataclass(frozen=True)
-class Slot:
-    """Everything decided before the first word is written. `candidate` None: a reply, which has a target instead."""
-
-    decision_id: UUID
-    account: Account
-    brief: Brief
-    decision_type: str
-    topic: str
-    scheduled_at: datetime
-    chain: ChainConfig
-    candidate: Candidate | None = None
-    arm: str | None = None
-    hour: int | None = None
-    choice: Choice | None = None
-    experiment_id: str | None = None
-    experiment_arm: str | None = None
-    target_tweet_id: str | None = None
-    target_username: str | None = None
-    expires_at: datetime | None = None
-    purpose: str = "content_generation"
 
 
 @dataclass(frozen=True)
@@ -93,6 +55,7 @@ class Placed:
     status: str
     reason: str | None
     scheduled_at: datetime
+    parts: int = 1
     rejected_drafts: int = 0
     reasons: tuple[str, ...] = field(default=())
 
@@ -109,7 +72,12 @@ def write(
             scorer.predict(
                 texts,
                 scheduled_at=slot.scheduled_at,
-                context={"topic": slot.topic, "arm": slot.arm, "hook": slot.brief.hook},
+                context={
+                    "topic": slot.topic,
+                    "arm": slot.arm,
+                    "hook": slot.brief.hook,
+                    "decision_type": slot.decision_type,
+                },
             )
         )
     vectors, missing = _vectors(texts, embedder)
@@ -159,7 +127,15 @@ def place(conn: Connection, slot: Slot, written: Written, settings: Settings) ->
             decision.status_reason if blocked else None,
         )
     reasons = tuple((decision.approval_reason or "").split("; ")) if decision.approval_required else ()
-    return Placed(slot.decision_id, decision.status, decision.status_reason, slot.scheduled_at, len(rejected), reasons)
+    return Placed(
+        slot.decision_id,
+        decision.status,
+        decision.status_reason,
+        slot.scheduled_at,
+        len(decision.parts),
+        len(rejected),
+        reasons,
+    )
 
 
 def announce(placed: Placed, settings: Settings, job: str = "PLAN_JOB", what: str = "content") -> None:

@@ -1,20 +1,24 @@
-"""Loading sources from files into rows: the bundled list, a person's YAML, OPML or directory of feeds, or one address.
+"""Loading sources and voices from files into rows: the bundled list, a person's YAML, OPML or directory of feeds, or one address.
 
 All or nothing: everything is read and checked before the first row is written.
 """
 
 from importlib.resources import files
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import Connection
 
 from xbot_dagster.domain.content import sources as content
 from xbot_dagster.domain.content.sources import SourceSpec
+from xbot_dagster.domain.learning.arms import arms_of
 from xbot_dagster.errors import SourceError
+from xbot_dagster.store import deployment
 from xbot_dagster.store import sources as store
 
 LARGEST_LIST_BYTES: Final = 2_000_000
+VOICE_FILE: Final = "voice.yaml"
+VOICE_KEYS: Final = ("tone", "language", "hashtags", "banned_phrases", "examples", "arms")
 _FEED_FILES: Final = (".xml", ".rss", ".atom")
 _YAML_FILES: Final = (".yaml", ".yml")
 
@@ -33,8 +37,45 @@ def load_sources(
     Raises SourceError with one sentence; then nothing was written.
     """
     specs = read_specs(path_or_url, sandbox_url)
+    beside = voice_beside(path_or_url)
     store.save_specs(conn, account, specs)
+    if beside is not None and not deployment.account(conn, account).voice:
+        store.set_voice(conn, account, beside)
     return specs
+
+
+def read_voice(path: Path) -> dict[str, Any]:
+    """A voice file, checked: `tone`, `language`, `hashtags`, `banned_phrases`, `examples`, `arms`. Raises SourceError, UserError."""
+    import yaml
+
+    try:
+        record = yaml.safe_load(_bytes(path).decode("utf-8-sig"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise SourceError(f"{path} is not valid YAML: {getattr(error, 'problem', None) or 'unreadable'}.") from None
+    if not isinstance(record, dict):
+        raise SourceError(f"{path} is not a mapping of tone, language, hashtags, banned_phrases, examples and arms.")
+    unknown = sorted(set(record) - set(VOICE_KEYS))
+    lists = [key for key in VOICE_KEYS if key not in ("tone", "language") and not _is_text_list(record.get(key, []))]
+    words = [key for key in ("tone", "language") if not isinstance(record.get(key, ""), str)]
+    if unknown:
+        raise SourceError(f"{path} has the unknown entry '{unknown[0]}'.", f"Known: {', '.join(VOICE_KEYS)}.")
+    if lists or words:
+        raise SourceError(f"'{(lists + words)[0]}' in {path} must be {'a list of texts' if lists else 'a text'}.")
+    arms_of(record)
+    return record
+
+
+def voice_beside(path_or_url: Path | str) -> dict[str, Any] | None:
+    """The voice file in the directory of a sources list, or None."""
+    if str(path_or_url).startswith(("http://", "https://")):
+        return None
+    path = Path(path_or_url).expanduser()
+    beside = (path if path.is_dir() else path.parent) / VOICE_FILE
+    return read_voice(beside) if beside.is_file() else None
+
+
+def _is_text_list(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(each, str) for each in value)
 
 
 def read_specs(path_or_url: Path | str, sandbox_url: str | None = None) -> list[SourceSpec]:
@@ -75,7 +116,7 @@ def _file(path: Path) -> list[SourceSpec]:
 
 def _directory(folder: Path) -> list[SourceSpec]:
     """Every YAML and OPML list of a directory, and every feed file in it that no list names."""
-    entries = sorted(entry for entry in folder.iterdir() if entry.is_file())
+    entries = sorted(entry for entry in folder.iterdir() if entry.is_file() and entry.name != VOICE_FILE)
     lists = [entry for entry in entries if entry.suffix.lower() in (*_YAML_FILES, ".opml")]
     specs = [_placed(spec, folder, None) for entry in lists for spec in _file(entry)]
     named = {Path(spec.config["path"]).name for spec in specs if "path" in spec.config}

@@ -19,8 +19,10 @@ from xbot_dagster.errors import BudgetExceeded, CircuitOpen, QuotaExhausted, Use
 from xbot_dagster.llm.client import BudgetedClient
 from xbot_dagster.llm.ledger import LlmAnswerUnusable, LlmFailed
 from xbot_dagster.settings import Settings
-from xbot_dagster.stages import approve, drafting, gates, plan
-from xbot_dagster.stages.drafting import Placed, Slot
+from xbot_dagster.stages import approve, drafting, gates
+from xbot_dagster.stages.drafting import Placed
+from xbot_dagster.stages.planner import make_embedder
+from xbot_dagster.stages.slot import Assign, Slot
 from xbot_dagster.store import config, decisions, deployment, drafts
 from xbot_dagster.store import replies as store
 from xbot_dagster.store.deployment import Account
@@ -59,7 +61,7 @@ def run(
     source_for: Callable[[str], MetricSource],
     accounts: Sequence[str] | None = None,
     *,
-    assign: plan.Assign | None = None,
+    assign: Assign | None = None,
 ) -> ReplyReport:
     """Answer for every enabled account (or those named) that has replies switched on."""
     reason = refusal(settings)
@@ -76,7 +78,9 @@ def run(
             report = _skip(report, account, "replies are switched off for this account")
             continue
         try:
-            report = _one_account(engine, clock, settings, llm, source_for(account.account), account, seed, assign, report)
+            report = _one_account(
+                engine, clock, settings, llm, source_for(account.account), account, seed, assign, report
+            )
         except QuotaExhausted:
             log.warning("[REPLY_JOB] OpenAI insufficient_quota → not queueing")
             return _skip(report, account, "insufficient_quota")
@@ -111,7 +115,7 @@ def _one_account(
     source: MetricSource,
     account: Account,
     seed: int,
-    assign: plan.Assign | None,
+    assign: Assign | None,
     report: ReplyReport,
 ) -> ReplyReport:
     now = clock.now()
@@ -122,7 +126,10 @@ def _one_account(
         room = settings.REPLY_MAX_PER_DAY - store.planned_since(conn, account.account)
         targets = store.best(conn, account.account, max(0, min(room, PER_RUN)))
     report = replace(
-        report, mentions=report.mentions + len(mentions), new_targets=report.new_targets + new, opt_outs=report.opt_outs + stopped
+        report,
+        mentions=report.mentions + len(mentions),
+        new_targets=report.new_targets + new,
+        opt_outs=report.opt_outs + stopped,
     )
     if live.stop_llm:
         return _skip(report, account, "stop_llm=true")
@@ -188,12 +195,12 @@ def _answer(
     now: datetime,
     number: int,
     seed: int,
-    assign: plan.Assign | None,
+    assign: Assign | None,
 ) -> Placed | None:
     """Write the reply to one target; None when the writer's answer was unusable."""
     rng = seeded(seed, "reply", account.account, target.target_tweet_id)
     slot = _order(engine, settings, llm, account, target, now, number, seed, float(rng.random()))
-    embedder = plan.make_embedder(settings, llm, account.account)
+    embedder = make_embedder(settings, llm, account.account)
     with engine.begin() as conn:
         assigned = assign(conn, slot) if assign else None
     if assigned is not None:
@@ -215,7 +222,13 @@ def _answer(
         placed = drafting.place(conn, slot, written, settings)
         placed = approve.stand_in(conn, settings, placed)
         blocked = placed.status == "blocked"
-        store.set_state(conn, account.account, target.target_tweet_id, "dropped" if blocked else "chosen", placed.reason if blocked else None)
+        store.set_state(
+            conn,
+            account.account,
+            target.target_tweet_id,
+            "dropped" if blocked else "chosen",
+            placed.reason if blocked else None,
+        )
     drafting.announce(placed, settings, "REPLY_JOB", "reply")
     return placed
 
@@ -239,7 +252,7 @@ def _order(
     minute = (now + FIRST_DELAY + (number + draw) * SPREAD).replace(second=0, microsecond=0)
     at = slots.after_quiet(minute, account.zone, live.quiet_hours)
     fixed = settings.family == "sandbox"
-    embedder = plan.make_embedder(settings, llm, account.account)
+    embedder = make_embedder(settings, llm, account.account)
     return Slot(
         decision_id=seeded_id(seed, "reply", account.account, target.target_tweet_id) if fixed else uuid.uuid4(),
         account=account,

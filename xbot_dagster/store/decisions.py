@@ -92,9 +92,10 @@ class NewDecision:
 
 @dataclass(frozen=True)
 class Day:
-    """What an account's planned posts look like around a day. `slots`: (instant, parts, decision) of posts that count."""
+    """What an account has planned around a day. `slots`: one instant per decision; `busy`: one per part, as the rate ledger counts."""
 
     slots: tuple[datetime, ...]
+    busy: tuple[datetime, ...]
     ordinal: int
     topics: tuple[str, ...]
 
@@ -129,7 +130,8 @@ def insert(conn: Connection, decision: NewDecision) -> None:
     )
     conn.execute(
         text(
-            "INSERT INTO decision_parts (decision_id, part, text) SELECT :id, ordinality - 1, t FROM unnest(cast(:parts AS text[])) WITH ORDINALITY AS p(t, ordinality)"
+            "INSERT INTO decision_parts (decision_id, part, text) "
+            "SELECT :id, n - 1, t FROM unnest(cast(:parts AS text[])) WITH ORDINALITY AS p(t, n)"
         ),
         {"id": decision.decision_id, "parts": list(decision.parts)},
     )
@@ -158,7 +160,9 @@ def day(conn: Connection, account: str, start: datetime, end: datetime, local_da
     """
     rows = conn.execute(
         text(
-            f"SELECT c.scheduled_at, c.topic, ({_COUNTS}) AS counts FROM content_metadata c WHERE c.account = :account "
+            f"SELECT c.scheduled_at, c.topic, ({_COUNTS}) AS counts, "
+            "greatest(1, (SELECT count(*) FROM decision_parts p WHERE p.decision_id = c.decision_id)) AS parts "
+            "FROM content_metadata c WHERE c.account = :account "
             "AND c.scheduled_at >= cast(:start AS timestamptz) - interval '2 hours' AND c.scheduled_at < cast(:end AS timestamptz) + interval '2 hours' "
             "AND c.decision_type IN ('single', 'thread') ORDER BY c.scheduled_at, c.decision_id"
         ),
@@ -167,6 +171,7 @@ def day(conn: Connection, account: str, start: datetime, end: datetime, local_da
     inside = [row for row in rows if start <= row.scheduled_at < end]
     return Day(
         slots=tuple(row.scheduled_at for row in rows if row.counts),
+        busy=tuple(row.scheduled_at for row in rows if row.counts for _ in range(row.parts)),
         ordinal=len(inside),
         topics=tuple(row.topic for row in inside if row.counts and row.topic),
     )

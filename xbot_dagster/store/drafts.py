@@ -177,7 +177,8 @@ def overdue(conn: Connection) -> list[UUID]:
     """Awaiting decisions whose time is over, locked."""
     rows = conn.execute(
         text(
-            "SELECT decision_id FROM content_metadata WHERE status = 'awaiting_approval' AND expires_at <= xbot_now() ORDER BY decision_id FOR UPDATE SKIP LOCKED"
+            "SELECT decision_id FROM content_metadata WHERE status = 'awaiting_approval' AND expires_at <= xbot_now() "
+            "ORDER BY decision_id FOR UPDATE SKIP LOCKED"
         )
     )
     return list(rows.scalars())

@@ -80,7 +80,11 @@ def opt_out(conn: Connection, account: str, username: str, reason: str, tweet_id
 
 def opted_out(conn: Connection, account: str) -> set[str]:
     """Handles, lower case, that must not be answered."""
-    return set(conn.execute(text("SELECT username FROM reply_opt_outs WHERE account = :account"), {"account": account}).scalars())
+    return set(
+        conn.execute(
+            text("SELECT username FROM reply_opt_outs WHERE account = :account"), {"account": account}
+        ).scalars()
+    )
 
 
 def expire(conn: Connection, account: str, max_age_minutes: float) -> int:
@@ -112,7 +116,9 @@ def best(conn: Connection, account: str, limit: int) -> list[Target]:
 def set_state(conn: Connection, account: str, tweet_id: str, state: str, reason: str | None = None) -> None:
     """Move a target; `chosen` means that a reply to it is written or waiting."""
     conn.execute(
-        text("UPDATE reply_targets SET state = :state, state_reason = :reason WHERE account = :account AND target_tweet_id = :tweet"),
+        text(
+            "UPDATE reply_targets SET state = :state, state_reason = :reason WHERE account = :account AND target_tweet_id = :tweet"
+        ),
         {"account": account, "tweet": tweet_id, "state": state, "reason": reason},
     )
 

@@ -8,7 +8,7 @@ import json
 import logging
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -128,7 +128,8 @@ class UsageLedger:
         with self.engine.begin() as conn:
             stale = conn.execute(
                 text(
-                    "SELECT id, reserved_usd FROM api_usage WHERE state = 'reserved' AND created_at < xbot_now() - cast(:age AS interval) FOR UPDATE SKIP LOCKED"
+                    "SELECT id, reserved_usd FROM api_usage WHERE state = 'reserved' "
+                    "AND created_at < xbot_now() - cast(:age AS interval) FOR UPDATE SKIP LOCKED"
                 ),
                 {"age": ABANDONED_AFTER},
             ).all()
@@ -138,7 +139,7 @@ class UsageLedger:
                 )
         return len(stale)
 
-    def _refuse(self, day: date, account: str, amount: float) -> None:
+    def _refuse(self, day: date, account: str, amount: float) -> NoReturn:
         with self.engine.begin() as conn:
             budget = read_budget(conn, day, self.settings.DAILY_OPENAI_LIMIT_USD)
             if budget.circuit_open:

@@ -24,7 +24,15 @@ from xbot_dagster.store.cache import Cache
 from xbot_dagster.store.usage import UsageLedger
 
 TOPICS = ("sleep", "walking", "reading", "focus", "journaling", "learning", "stretching", "home-cooking")
-SUBJECTS = ("A dark room", "An early lunch", "One page a day", "The same alarm", "A paper list", "Ten slow breaths", "A short walk")
+SUBJECTS = (
+    "A dark room",
+    "An early lunch",
+    "One page a day",
+    "The same alarm",
+    "A paper list",
+    "Ten slow breaths",
+    "A short walk",
+)
 CLAIMS = (
     "changes more than a new app ever will",
     "costs nothing and pays back by Friday",
@@ -32,7 +40,13 @@ CLAIMS = (
     "is the habit most people skip first",
     "beats another hour in front of a screen",
 )
-ENDINGS = ("Try it for seven days.", "Start tonight.", "Write down what you notice.", "Keep it small.", "Ask a friend to join.")
+ENDINGS = (
+    "Try it for seven days.",
+    "Start tonight.",
+    "Write down what you notice.",
+    "Keep it small.",
+    "Ask a friend to join.",
+)
 
 
 @dataclass
@@ -57,7 +71,9 @@ def brief_of(call: dict[str, Any]) -> dict[str, Any]:
 
 def sentence(brief: dict[str, Any], draft: int, part: int) -> str:
     """Varied, readable text that depends on the brief alone."""
-    digest = hashlib.sha256(f"{brief['topic']}|{brief['style']}|{brief['hook']}|{brief['angle']}|{draft}|{part}".encode()).digest()
+    digest = hashlib.sha256(
+        f"{brief['topic']}|{brief['style']}|{brief['hook']}|{brief['angle']}|{draft}|{part}".encode()
+    ).digest()
     pick = lambda options, index: options[digest[index] % len(options)]  # noqa: E731
     return (
         f"{pick(SUBJECTS, 0)} {pick(CLAIMS, 1)}. When it comes to {brief['topic']}, {brief['angle'].lower()} is a good place to begin, "
@@ -71,13 +87,27 @@ def completion(content: str | None, **message: Any) -> dict[str, Any]:
         "object": "chat.completion",
         "created": 1,
         "model": "gpt-4o-mini",
-        "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": content, **message}}],
-        "usage": {"prompt_tokens": 400, "completion_tokens": 200, "total_tokens": 600, "prompt_tokens_details": {"cached_tokens": 100}},
+        "choices": [
+            {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": content, **message}}
+        ],
+        "usage": {
+            "prompt_tokens": 400,
+            "completion_tokens": 200,
+            "total_tokens": 600,
+            "prompt_tokens_details": {"cached_tokens": 100},
+        },
     }
 
 
 def quota() -> Response:
-    body = {"error": {"message": "You exceeded your current quota", "type": "insufficient_quota", "param": None, "code": "insufficient_quota"}}
+    body = {
+        "error": {
+            "message": "You exceeded your current quota",
+            "type": "insufficient_quota",
+            "param": None,
+            "code": "insufficient_quota",
+        }
+    }
     return Response(json.dumps(body), status=429, content_type="application/json")
 
 
@@ -96,10 +126,17 @@ def writer(httpserver: HTTPServer) -> Writer:
         state.calls.append({"path": request.path, "body": body})
         if request.path.endswith("/moderations"):
             results = [{"flagged": False, "categories": {}, "category_scores": {}} for _ in body["input"]]
-            return Response(json.dumps({"id": f"m{next(ids)}", "model": "omni", "results": results}), content_type="application/json")
+            return Response(
+                json.dumps({"id": f"m{next(ids)}", "model": "omni", "results": results}),
+                content_type="application/json",
+            )
         if state.answers:
             given = state.answers.pop(0)
-            return given if isinstance(given, Response) else Response(json.dumps(completion(given)), content_type="application/json")
+            return (
+                given
+                if isinstance(given, Response)
+                else Response(json.dumps(completion(given)), content_type="application/json")
+            )
         brief = brief_of({"body": body})
         make = state.text or sentence
         drafts = [{"parts": [make(brief, d, p) for p in range(brief["parts"])]} for d in range(brief["drafts"])]
@@ -138,7 +175,8 @@ def policies(engine: Engine, clock: FixedClock, llm_settings: Settings, cache: C
 def filled(engine: Engine, clock: FixedClock, llm_settings: Settings, cache: Cache, tmp_path: Path) -> Engine:
     """The engine with a queue of forty candidates."""
     topics = "".join(
-        f"      - topic: {topic}\n        angles: [{', '.join(f'{topic} idea number {n} for a calmer week' for n in range(8))}]\n" for topic in TOPICS
+        f"      - topic: {topic}\n        angles: [{', '.join(f'{topic} idea number {n} for a calmer week' for n in range(8))}]\n"
+        for topic in TOPICS
     )
     path = tmp_path / "sources.yaml"
     path.write_text(f"sources:\n  - name: bank\n    kind: topic_bank\n    topics:\n{topics}")

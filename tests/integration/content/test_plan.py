@@ -1,5 +1,6 @@
 """Planning on a real database: candidates → policy → drafts over HTTP → gates → queue."""
 
+import itertools
 import logging
 from datetime import timedelta
 
@@ -18,7 +19,9 @@ Parts = tuple[Engine, FixedClock, Settings, BudgetedClient, Cache, Policies]
 
 
 @pytest.fixture
-def parts(filled: Engine, clock: FixedClock, llm_settings: Settings, llm: BudgetedClient, cache: Cache, policies: Policies) -> Parts:
+def parts(
+    filled: Engine, clock: FixedClock, llm_settings: Settings, llm: BudgetedClient, cache: Cache, policies: Policies
+) -> Parts:
     return filled, clock, llm_settings, llm, cache, policies
 
 
@@ -47,8 +50,10 @@ def test_a_day_is_filled_with_everything_that_explains_it(parts: Parts, caplog: 
     queued = [row for row in decisions if row.status == "queued"]
     assert len(queued) == 12
     assert all(row.generation_source == "synthetic" and row.simulated for row in queued)
-    assert all(0 < row.propensity <= 1 and row.embedder.startswith("wordllama") and row.novelty is not None for row in queued)
-    gaps = [b.scheduled_at - a.scheduled_at for a, b in zip(queued, queued[1:], strict=False)]
+    assert all(
+        0 < row.propensity <= 1 and row.embedder.startswith("wordllama") and row.novelty is not None for row in queued
+    )
+    gaps = [b.scheduled_at - a.scheduled_at for a, b in itertools.pairwise(queued)]
     assert min(gaps) >= timedelta(minutes=30)
     assert not {row.scheduled_at.hour for row in queued} & {2, 3, 4, 5}
     assert len({row.candidate_id for row in decisions}) == len(decisions)
@@ -57,7 +62,9 @@ def test_a_day_is_filled_with_everything_that_explains_it(parts: Parts, caplog: 
     assert rows(engine, "SELECT count(*) FROM decision_choices")[0][0] == len(decisions)
     assert rows(engine, "SELECT count(*) FROM gate_verdicts WHERE verdict = 'pass'")[0][0] >= 48
     assert rows(engine, "SELECT count(*) FROM drafts WHERE chosen")[0][0] == len(decisions)
-    assert rows(engine, "SELECT count(*) FROM decision_choices WHERE shadow->>'policy' = 'seed' AND policy = 'growth'")[0][0] == len(decisions)
+    assert rows(engine, "SELECT count(*) FROM decision_choices WHERE shadow->>'policy' = 'seed' AND policy = 'growth'")[
+        0
+    ][0] == len(decisions)
     lines = [record.message for record in caplog.records]
     assert sum(line.startswith("[PLAN_JOB] ✅ Synthetic content queued decision_id=") for line in lines) >= 7
     assert any(line.startswith("[GATE_CHAIN] gate=duplicate verdict=pass score=") for line in lines)

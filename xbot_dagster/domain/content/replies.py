@@ -57,7 +57,9 @@ def unanswerable(text: str) -> str | None:
     return None
 
 
-def rank(now: datetime, posted_at: datetime, follower_count: int | None, likes: int | None, replies: int | None) -> Ranked:
+def rank(
+    now: datetime, posted_at: datetime, follower_count: int | None, likes: int | None, replies: int | None
+) -> Ranked:
     """Features of a target and its rank: half freshness, .3 audience, .2 velocity. Unknown counts add nothing."""
     age_min = max(0.0, (now - posted_at).total_seconds() / 60)
     engagements = None if likes is None and replies is None else (likes or 0) + (replies or 0)
