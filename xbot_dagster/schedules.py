@@ -27,9 +27,9 @@ def plan_days(context: dg.ScheduleEvaluationContext, database: dg.ResourceParam[
     return ask("plan_days", "schedule", context.instance, database, question, busy_with=["plan"])
 
 
-@dg.schedule(job=jobs.reply, cron_schedule="32 */2 * * *", default_status=dg.DefaultScheduleStatus.RUNNING)
+@dg.schedule(job=jobs.reply, cron_schedule="32 */4 * * *", default_status=dg.DefaultScheduleStatus.RUNNING)
 def answer_mentions(context: dg.ScheduleEvaluationContext, database: dg.ResourceParam[Database]):
-    """Every two hours, where replies are enabled: look for people who addressed us."""
+    """Every four hours, where replies are enabled: look for people who addressed us."""
 
     def question(conn: Connection) -> Answer:
         return [dg.RunRequest()] if database.settings.replies_enabled else "REPLIES_ENABLED=false"

@@ -6,14 +6,11 @@ from types import TracebackType
 
 import psutil
 
-_EVERY_SECONDS = 1.0
+_EVERY_SECONDS = 2.0
 
 
 class PeakMemory:
-    """Samples the resident memory of a set of process trees in the background. `peak_mb` is in MiB.
-
-    Pages shared between processes count once per process, so the figure is an upper bound.
-    """
+    """Samples the memory of a set of process trees in the background. `peak_mb` is in MiB, see `resident_mb`."""
 
     def __init__(self, roots: Callable[[], Iterable[int]]) -> None:
         self._roots = roots
@@ -35,7 +32,11 @@ class PeakMemory:
 
 
 def resident_mb(roots: Iterable[int]) -> float:
-    """Resident memory in MiB of the processes `roots` and all their descendants."""
+    """Physical memory in MiB that the processes `roots` and all their descendants take together.
+
+    Proportional set size where the system tells it (a page shared by n processes, such as Postgres's buffers or Chromium's code,
+    counts 1/n in each), else resident set size, which counts such pages n times.
+    """
     total, seen = 0, set()
     for root in roots:
         try:
@@ -48,7 +49,14 @@ def resident_mb(roots: Iterable[int]) -> float:
                 continue
             seen.add(member.pid)
             try:
-                total += member.memory_info().rss
+                total += _bytes(member)
             except psutil.NoSuchProcess:
                 continue
     return total / 2**20
+
+
+def _bytes(process: psutil.Process) -> int:
+    try:
+        return process.memory_full_info().pss
+    except (psutil.AccessDenied, AttributeError):
+        return process.memory_info().rss

@@ -76,17 +76,22 @@ class X:
 
                 return ApiPublisher(self.settings)
             case name:
-                from xbot_dagster.x.browser.publisher import BrowserPublisher
-                from xbot_dagster.x.browser.session import BrowserHost
+                from xbot_dagster.x.browser.own_thread import OwnThread
 
-                home = opened.services.home
-                return BrowserPublisher(
-                    BrowserHost(find_browser(self.settings.XBOT_BROWSER_PATH)),
-                    self._site(opened),
-                    lambda account: session_file(home.sessions, account),
-                    home.logs / "evidence",
-                    name=name,
-                )
+                return OwnThread(name, True, lambda: self._browser_publisher(opened, name))
+
+    def _browser_publisher(self, opened: Opened, name: str) -> Publisher:
+        from xbot_dagster.x.browser.publisher import BrowserPublisher
+        from xbot_dagster.x.browser.session import BrowserHost
+
+        home = opened.services.home
+        return BrowserPublisher(
+            BrowserHost(find_browser(self.settings.XBOT_BROWSER_PATH)),
+            self._site(opened),
+            lambda account: session_file(home.sessions, account),
+            home.logs / "evidence",
+            name=name,
+        )
 
     def _make_source(self, opened: Opened) -> MetricSource:
         match self.settings.publisher:

@@ -25,6 +25,8 @@ _FLAGS = (
     "--disable-component-update",
     "--disable-sync",
     "--disable-extensions",
+    "--in-process-gpu",
+    "--enable-features=NetworkServiceInProcess2",
     "--disable-features=Translate,OptimizationHints,MediaRouter,InterestFeedContentSuggestions",
     "--js-flags=--max-old-space-size=256",
 )
