@@ -218,3 +218,35 @@ def measured_posts(conn: Connection, account: str, *, since: datetime, simulated
         {"account": account, "since": since, "simulated": simulated},
     )
     return [MeasuredPost(**row) for row in rows.mappings()]
+
+
+@dataclass(frozen=True)
+class RecentPost:
+    """A published post and how far it has come in the loop. `reward` is `norm_v1` of its best pass, in [0, 1]."""
+
+    decision_id: UUID
+    posted_at: datetime
+    arm: str | None
+    pass1: bool
+    pass2: bool
+    learned: bool
+    impressions: int | None
+    reward: float | None
+
+
+def recent_posts(conn: Connection, account: str, *, since: datetime) -> list[RecentPost]:
+    """Posts published after `since`, newest first."""
+    rows = conn.execute(
+        text(
+            "SELECT p.decision_id, p.posted_at, c.arm, bool_or(o.collected_pass = 1 AND o.read_status = 'ok') IS TRUE AS pass1, "
+            "bool_or(o.collected_pass = 2 AND o.read_status = 'ok') IS TRUE AS pass2, "
+            "EXISTS (SELECT 1 FROM learning_ledger l WHERE l.decision_id = p.decision_id AND l.skipped IS NULL) AS learned, "
+            "(array_agg(o.impressions ORDER BY o.collected_pass DESC))[1] AS impressions, "
+            "(SELECT r.reward FROM outcome_rewards r WHERE r.decision_id = p.decision_id AND r.reward_version = 'norm_v1' "
+            "ORDER BY r.collected_pass DESC LIMIT 1) AS reward "
+            "FROM posted_decisions p JOIN content_metadata c USING (decision_id) LEFT JOIN outcomes o USING (decision_id) "
+            "WHERE p.account = :account AND p.posted_at > :since GROUP BY p.decision_id, c.arm ORDER BY p.posted_at DESC"
+        ),
+        {"account": account, "since": since},
+    )
+    return [RecentPost(**row) for row in rows.mappings()]

@@ -219,6 +219,17 @@ def promote(conn: Connection, account: str, kind: str, number: int, *, by: str, 
     return retired
 
 
+def forget_promotion(conn: Connection, account: str, kind: str, number: int) -> None:
+    """Take a retired version out of the line of former champions."""
+    conn.execute(
+        text(
+            "UPDATE predictor_versions SET promoted_at = NULL, promoted_by = NULL "
+            "WHERE account = :account AND kind = :kind AND version = :number AND state = 'retired'"
+        ),
+        {"account": account, "kind": kind, "number": number},
+    )
+
+
 def retire_champion(conn: Connection, account: str, kind: str, reason: str) -> VersionHead | None:
     """Let nothing serve; returns what served."""
     serving = champion(conn, account, kind)

@@ -1,0 +1,104 @@
+"""The learning commands against a real database: what they print, as a table and as JSON."""
+
+import json
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import typer
+from sqlalchemy import text
+from typer.testing import CliRunner
+
+from xbot_dagster.cli import learning as commands
+from xbot_dagster.embedded.services import Services
+from xbot_dagster.resources.opening import Opened
+from xbot_dagster.settings import Settings
+from xbot_dagster.stages import learn
+from xbot_dagster.store import deployment
+
+START = datetime(2026, 11, 5, 8, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def xbot(engine, clock, settings: Settings, cache_url, monkeypatch, request):
+    """Runs `xbot …` on the test's own database; returns standard output."""
+    settings = settings.model_copy(update={"REDIS_PREFIX": f"{request.node.name[:40]}:"})
+    home = settings.home
+    services = Services(home, "", "", cache_url, True, True)  # pyright: ignore[reportArgumentType]
+    with engine.begin() as conn:
+        stamp = deployment.require_family(conn, settings)
+
+    @contextmanager
+    def opened(_=None):
+        yield Opened(settings, services, engine, clock, stamp)
+
+    from xbot_dagster.resources import cache as caching
+    from xbot_dagster.store.cache import Cache
+
+    monkeypatch.setattr(caching, "make_cache", lambda _: Cache(cache_url, settings.redis_prefix))
+    app = typer.Typer()
+    for module in (commands,):
+        monkeypatch.setattr(module, "deployment", opened)
+        module.mount(app)
+
+    def run(*words: str) -> str:
+        result = CliRunner().invoke(app, words, catch_exceptions=False)
+        assert result.exit_code == 0, result.output
+        return result.stdout
+
+    return run
+
+
+def test_bandit_report(xbot, engine, clock, settings, history):
+    assert "Nothing learned yet" in xbot("bandit", "report")
+    history.add(10, START)
+    learn.run(engine, clock, settings)
+    printed = xbot("bandit", "report")
+    assert "steering=growth" in printed
+    assert "version=v1" in printed
+    found = json.loads(xbot("bandit", "report", "--json"))
+    assert found["posts_learned"] == 10
+    assert {arm["scope"] for arm in found["arms"]} == {"content", "hour", "tag"}
+    assert sum(arm["posts"] for arm in found["arms"] if arm["scope"] == "content") == 10
+
+
+def test_learning_test_learns_and_shows_the_last_day(xbot, clock, history):
+    history.add(10, clock.now() - timedelta(hours=30), passes=(1, 2))
+    found = json.loads(xbot("learning", "test", "--json"))
+    assert found["learned"]["outcomes"] == 10
+    assert 0 < len(found["recent"]) < 10
+    assert all(row["learned"] and row["pass1"] for row in found["recent"])
+    printed = xbot("learning", "test")
+    assert "nothing new was learned" in printed
+
+
+def test_dry_run_says_what_would_change(engine, clock, settings, history, monkeypatch, xbot, capsys):
+    history.add(8, START)
+    commands.print_dry_run(False)
+    assert "would learn 8 outcomes and become v1" in capsys.readouterr().out
+    with engine.begin() as conn:
+        assert conn.execute(text("SELECT count(*) FROM bandit_arms")).scalar_one() == 0
+
+
+def test_explain_by_id_prefix_and_tweet(xbot, engine, clock, settings, history):
+    decision = history.add(8, START)[3]
+    learn.run(engine, clock, settings)
+    with engine.begin() as conn:
+        tweet = conn.execute(
+            text("SELECT tweet_id FROM posted_decisions WHERE decision_id = :d"), {"d": decision}
+        ).scalar_one()
+    story = json.loads(xbot("explain", str(decision), "--json"))
+    assert story["decision"]["decision_id"] == str(decision)
+    assert [row["collected_pass"] for row in story["outcomes"]] == [1, 2]
+    assert {row["learner"] for row in story["learned_by"]} == {"growth", "seed"}
+    for name in (str(decision)[:12], tweet):
+        assert json.loads(xbot("explain", name, "--json")) == story
+    assert "Learned from by growth growth_v1.r1, seed seed_v1.r1." in xbot("explain", str(decision))
+
+
+@pytest.mark.parametrize("name", ["ffffffff", "not-an-id", "123456789012345", "0"])
+def test_explain_of_nothing(xbot, name):
+    from xbot_dagster.errors import NotFound
+
+    with pytest.raises(NotFound, match="There is no decision"):
+        xbot("explain", name)
