@@ -1,9 +1,12 @@
 -- What people ask for most. Measured rows only; hours in the account's zone.
+-- Pass 2 replaces pass 1. Written so that a few posts are looked up by their key, not sorted out of the whole history.
 CREATE OR REPLACE VIEW final_outcomes AS
-SELECT DISTINCT ON (o.decision_id) o.*
+SELECT o.*
 FROM outcomes o
 WHERE o.collected_pass IN (1, 2) AND o.read_status = 'ok' AND o.impressions IS NOT NULL
-ORDER BY o.decision_id, o.collected_pass DESC;
+  AND NOT (o.collected_pass = 1 AND EXISTS (
+      SELECT 1 FROM outcomes f
+      WHERE f.decision_id = o.decision_id AND f.collected_pass = 2 AND f.read_status = 'ok' AND f.impressions IS NOT NULL));
 
 CREATE OR REPLACE VIEW vw_recent_posts AS
 SELECT p.posted_at, p.account, p.decision_id, p.tweet_id, p.text AS content, c.decision_type, c.topic, c.arm, c.hook_pattern,
@@ -43,13 +46,14 @@ JOIN final_outcomes o USING (decision_id)
 GROUP BY p.account, 2;
 
 CREATE OR REPLACE VIEW vw_bandit_performance AS
-SELECT at::date AS day, context ->> 'account' AS account, count(*) AS cycles,
-       sum((event_data ->> 'arms_trained')::bigint)::bigint AS arms_trained,
-       avg((event_data ->> 'explore_ratio')::double precision) AS explore_ratio,
-       sum((event_data ->> 'outcomes')::bigint)::bigint AS outcomes,
-       max((event_data ->> 'coeffs_updated')) AS coeffs_updated
-FROM audit_log
-WHERE event_type = 'LEARNING_CYCLE_COMPLETE'
+SELECT (l.at AT TIME ZONE coalesce(a.zone, 'UTC'))::date AS day, l.context ->> 'account' AS account, count(*) AS cycles,
+       sum((l.event_data ->> 'arms_trained')::bigint)::bigint AS arms_trained,
+       avg((l.event_data ->> 'explore_ratio')::double precision) AS explore_ratio,
+       sum((l.event_data ->> 'outcomes')::bigint)::bigint AS outcomes,
+       (array_agg(l.event_data ->> 'coeffs_updated' ORDER BY l.at DESC, l.id DESC))[1] AS coeffs_updated
+FROM audit_log l
+LEFT JOIN accounts a ON a.account = l.context ->> 'account'
+WHERE l.event_type = 'LEARNING_CYCLE_COMPLETE'
 GROUP BY 1, 2;
 
 CREATE OR REPLACE VIEW vw_content_sources_perf AS
