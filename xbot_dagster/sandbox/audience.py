@@ -69,7 +69,7 @@ def _regime(impressions: float, follows: float, retweets: float, replies: float,
 
 
 REGIMES = {
-    "demo": _regime(3000.0, 0.45e-3, 2.0e-3, 0.8e-3, style_sd=0.45),
+    "demo": _regime(3000.0, 0.25e-3, 2.0e-3, 0.8e-3, style_sd=0.40),
     "mid": _regime(1200.0, 0.8e-3, 1.3e-3, 0.5e-3),
     "sparse": _regime(4000.0, 0.077e-3, 1.3e-3, 0.17e-3),
 }

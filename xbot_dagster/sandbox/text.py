@@ -7,7 +7,8 @@ import unicodedata
 URL = re.compile(r"https?://\S+", re.IGNORECASE)
 HASHTAG = re.compile(r"(?<![\w&/])#\w*[^\W\d]\w*")
 HASHTAG_OR_MENTION = re.compile(r"(?<!\w)[#@]\w+")
-CERTAINLY_SHORT = 140  # code points; no code point weighs more than 2, so this can never pass 280
+MAYBE_LINK = re.compile(r"\w\.\w|://")
+LIST_MARKS = "\u2610\u2713"  # symbols that are no emoji and weigh 2 like any other
 
 
 def fold(text: str) -> str:
@@ -40,11 +41,19 @@ def hashtags(text: str) -> int:
 
 def weighted_length(text: str) -> int:
     """X's length of a post (twitter-text v3: 280 is the most a post may weigh)."""
-    if len(text) <= CERTAINLY_SHORT and not has_url(text):
+    if not MAYBE_LINK.search(text) and not any(_may_be_emoji(ch) for ch in text):
         return sum(1 if _light(ord(ch)) else 2 for ch in unicodedata.normalize("NFC", text))
-    from twitter_text import parse_tweet
+    from twitter_text import parse_tweet  # slow (7 ms a post), so only where links or emoji have weights of their own
 
     return int(parse_tweet(text).weightedLength)
+
+
+def _may_be_emoji(character: str) -> bool:
+    return (
+        character > "\u00a8"
+        and character not in LIST_MARKS
+        and unicodedata.category(character) in ("So", "Sk", "Cf", "Me")
+    )
 
 
 def _light(code: int) -> bool:

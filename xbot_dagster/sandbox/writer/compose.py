@@ -133,7 +133,8 @@ def _single(brief: Brief, topic: str, kernel: dict[str, Any], rng: np.random.Gen
             if text is not None and weighted_length(text) <= room:
                 return _with_coda(text, brief, rng, room)
     plain = sorted((frame.format(**fields) for frame in order), key=weighted_length)
-    return next((text for text in plain if weighted_length(text) <= room), _cut(fields["claim"], room))
+    sentences = (fields[name] for name in ("claim", "tip", "scene", "question", "contra", "image"))
+    return next((text for text in (*plain, *sentences) if weighted_length(text) <= room), _cut(fields["claim"], room))
 
 
 def _hooked(name: str, hook: str, call: str, frame: str, fields: dict[str, str]) -> str | None:
