@@ -7,12 +7,19 @@ from fastapi import FastAPI
 from xbot_dagster import __version__
 from xbot_dagster.api import problems
 from xbot_dagster.api.guards import Guard
-from xbot_dagster.api.routes import figures, probes
+from xbot_dagster.api.routes import admin, alerts, approvals, decisions, figures, probes
 from xbot_dagster.api.service import Launcher, Service
 from xbot_dagster.resources.opening import Opened
 from xbot_dagster.settings import Settings
 
-_ROUTERS = (probes.router, figures.router)
+_ROUTERS = (
+    probes.router,
+    figures.router,
+    decisions.router,
+    approvals.router,
+    alerts.router,
+    admin.router,
+)
 
 
 def create_app(settings: Settings, opening: Opened | Callable[[], Opened], launcher: Launcher) -> FastAPI:

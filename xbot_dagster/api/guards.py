@@ -7,9 +7,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 MAX_BODY_BYTES = 1_000_000
+_TOO_LARGE = f"A request may carry at most {MAX_BODY_BYTES} bytes"
 _SAFE = {"GET", "HEAD", "OPTIONS"}
 _API_POLICY = "default-src 'none'; frame-ancestors 'none'"
 # The dashboard's framework compiles its templates in the page, hence eval; everything still comes from this server
@@ -19,10 +21,6 @@ _PAGE_POLICY = (
     "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; form-action 'self'; "
     "base-uri 'none'; object-src 'none'; frame-ancestors 'none'"
 )
-
-
-class TooLarge(Exception):
-    """The body passed the limit while it was read."""
 
 
 class Guard:
@@ -45,24 +43,12 @@ class Guard:
         sealed = _sealed(send, scope)
         declared = headers.get("content-length", "0")
         if not declared.isdigit() or int(declared) > MAX_BODY_BYTES:
-            await _refuse(sealed, scope, 413, "Too large", f"A request may carry at most {MAX_BODY_BYTES} bytes.")
+            await _refuse(sealed, scope, 413, "Too large", f"{_TOO_LARGE}.")
             return
         if scope["method"] not in _SAFE and foreign(headers):
             await _refuse(sealed, scope, 403, "Refused", "Another site may not change anything here.")
             return
-        started = False
-
-        async def watched(message: Message) -> None:
-            nonlocal started
-            started = started or message["type"] == "http.response.start"
-            await sealed(message)
-
-        try:
-            await self.app(scope, _limited(receive), watched)
-        except TooLarge:
-            if started:
-                raise
-            await _refuse(sealed, scope, 413, "Too large", f"A request may carry at most {MAX_BODY_BYTES} bytes.")
+        await self.app(scope, _limited(receive), sealed)
 
 
 def foreign(headers: Headers) -> bool:
@@ -81,7 +67,7 @@ def _limited(receive: Receive) -> Receive:
         message = await receive()
         seen += len(message.get("body", b""))
         if seen > MAX_BODY_BYTES:
-            raise TooLarge
+            raise HTTPException(413, _TOO_LARGE)
         return message
 
     return limited

@@ -15,6 +15,7 @@ from fastapi import Depends, Query, Request
 from sqlalchemy import Connection, Engine, text
 
 from xbot_dagster.api.auth import Attempts, Caller, identify
+from xbot_dagster.domain.measuring.embedders import Embedder, WordLlamaEmbedder
 from xbot_dagster.errors import DatabaseError
 from xbot_dagster.resources.opening import Opened
 from xbot_dagster.settings import Settings
@@ -38,6 +39,7 @@ class Service:
     attempts: Attempts = field(default_factory=Attempts)
     monotonic: Callable[[], float] = time.monotonic
     _opened: Opened | None = None
+    _embedder: Embedder | None = None
     _failure: tuple[float, DatabaseError] | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -72,6 +74,20 @@ class Service:
     def budget_day(self) -> date:
         """The day on which spend counts now, in BUDGET_ZONE."""
         return self.now().astimezone(ZoneInfo(self.settings.BUDGET_ZONE)).date()
+
+    def embedder(self, account: str) -> Embedder:
+        """What turns an edited text into its vector: the offline model (loaded once), or OpenAI on the account's budget."""
+        if self.settings.embedder != "wordllama":
+            from xbot_dagster.llm.client import BudgetedClient
+            from xbot_dagster.stages.plan import make_embedder
+            from xbot_dagster.store.usage import UsageLedger
+
+            found = self.opened()
+            ledger = UsageLedger(found.engine, self.settings, found.clock)
+            return make_embedder(self.settings, BudgetedClient(ledger, self.settings, found.clock), account)
+        if self._embedder is None:
+            self._embedder = WordLlamaEmbedder()
+        return self._embedder
 
     @contextmanager
     def begin(self, caller: Caller | None = None) -> Iterator[Connection]:

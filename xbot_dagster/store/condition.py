@@ -57,7 +57,7 @@ _DEPLOYMENT = text(
     SELECT u.calls, u.failed, coalesce(b.settled_usd, 0) AS spend, coalesce(b.circuit_open, false) AS circuit_open,
            b.circuit_reason,
            (SELECT max(at) FROM tick_log WHERE kind IN ('sensor', 'schedule') AND at <= xbot_now()) AS last_tick_at
-    FROM (SELECT count(*) AS calls, count(*) FILTER (WHERE error IS NOT NULL) AS failed
+    FROM (SELECT count(*) AS calls, count(*) FILTER (WHERE state = 'released') AS failed
           FROM api_usage WHERE budget_day = :budget_day AND provider = 'openai') u
     LEFT JOIN budget_days b ON b.budget_day = :budget_day AND b.account = '' AND b.provider = 'openai'
     """

@@ -105,8 +105,11 @@ _LEARNING = text(
          FROM bandit_arms WHERE account = :account AND scope <> 'policy') AS arms,
         (SELECT coalesce(sum(n), 0)::bigint FROM outcome_counts WHERE account = :account) AS total,
         (SELECT coalesce(sum(n), 0)::bigint FROM outcome_counts WHERE account = :account AND simulated) AS simulated,
-        least((SELECT min(collected_at) FROM outcomes WHERE collected_pass = 1),
-              (SELECT min(collected_at) FROM outcomes WHERE collected_pass = 2)) AS first_outcome_at,
+        (SELECT min(f.first) FROM accounts a CROSS JOIN LATERAL (
+             SELECT o.collected_at AS first FROM outcomes o
+             WHERE o.account = a.account AND o.simulated = (SELECT family = 'sandbox' FROM deployment)
+               AND o.collected_pass IN (1, 2) AND o.read_status = 'ok' AND o.source <> 'import'
+             ORDER BY o.collected_at LIMIT 1) f) AS first_outcome_at,
         greatest((SELECT max(last_updated) FROM bandit_arms WHERE account = :account),
                  (SELECT max(created_at) FROM predictor_versions
                   WHERE account = :account AND state <> 'backtest')) AS last_trained_at,
@@ -177,7 +180,7 @@ _LOOP = text(
             WHERE state = 'open' AND (:every OR account = :account OR account IS NULL)) AS alerts
     FROM (
         SELECT count(*) FILTER (WHERE provider = 'openai') AS calls,
-               count(*) FILTER (WHERE provider = 'openai' AND error IS NOT NULL) AS failed,
+               count(*) FILTER (WHERE provider = 'openai' AND state = 'released') AS failed,
                coalesce(sum(cost_usd) FILTER (WHERE provider = 'openai'), 0) AS llm_cost,
                coalesce(sum(cost_usd) FILTER (WHERE provider = 'x'), 0) AS x_cost
         FROM api_usage WHERE budget_day = :budget_day AND (:every OR account = :account)

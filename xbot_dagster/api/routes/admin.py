@@ -1,0 +1,111 @@
+"""Admin actions: start a job of the loop, stop and resume, change the live configuration. All need the token; all are audited."""
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, ConfigDict, Field
+
+from xbot_dagster.api.problems import responses
+from xbot_dagster.api.service import Administrator, Reader, Service, ServiceOf, describe
+from xbot_dagster.stages import controls
+from xbot_dagster.store import audit, config
+from xbot_dagster.store.deployment import account as find_account
+
+router = APIRouter(prefix="/api", tags=["admin"], responses=responses(400, 401, 403, 404, 413, 422, 429, 503))
+
+Account = Annotated[str, Field(pattern=r"^([a-z0-9_-]{1,40})?$", description="Empty: all accounts.")]
+
+
+class Started(BaseModel):
+    """The run that was started (for stop and resume: the id of the action in the audit log)."""
+
+    run_id: str = Field(examples=["b2b0a3de-6c1f-4a9e-8d0f-0a4c4b8f5a11"])
+
+
+class Control(BaseModel):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"what": ["posting"]}]}, extra="forbid")
+    what: Annotated[list[Literal["posting", "llm"]], Field(min_length=1, max_length=2)] = ["posting", "llm"]
+    account: Account = ""
+
+
+class Setting(BaseModel):
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"key": "learning_config", "name": "post_fraction", "value": 0.1}]},
+        extra="forbid",
+    )
+    key: Annotated[str, Field(max_length=40)]
+    name: Annotated[str, Field(max_length=40)]
+    value: Any
+    account: Account = ""
+
+
+def _start(service: Service, job: str, caller: Administrator) -> dict[str, str]:
+    with service.begin(caller) as conn:
+        audit.record(conn, "JOB_TRIGGERED", "api", {"job": job})
+    return {"run_id": service.launcher(job, caller.actor)}
+
+
+@router.post("/admin/trigger-plan", status_code=202, response_model=Started, summary="Plan the coming day")
+def trigger_plan(service: ServiceOf, caller: Administrator) -> Any:
+    return _start(service, "plan", caller)
+
+
+@router.post("/admin/trigger-post", status_code=202, response_model=Started, summary="Publish what is due")
+def trigger_post(service: ServiceOf, caller: Administrator) -> Any:
+    return _start(service, "post", caller)
+
+
+@router.post(
+    "/admin/trigger-analytics", status_code=202, response_model=Started, summary="Read the outcomes that are due"
+)
+def trigger_analytics(service: ServiceOf, caller: Administrator) -> Any:
+    return _start(service, "collect", caller)
+
+
+@router.post("/admin/trigger-learn", status_code=202, response_model=Started, summary="Learn from new outcomes")
+def trigger_learn(service: ServiceOf, caller: Administrator) -> Any:
+    return _start(service, "learn", caller)
+
+
+@router.post("/admin/stop", status_code=202, response_model=Started, summary="Stop posting, LLM calls, or both")
+def stop(service: ServiceOf, caller: Administrator, body: Control | None = None) -> Any:
+    asked = body or Control()
+    done = controls.stop(service.engine, service.settings, asked.what, actor=caller.actor, account=asked.account)
+    return {"run_id": done.control_id}
+
+
+@router.post("/admin/resume", status_code=202, response_model=Started, summary="Take stops back and close circuits")
+def resume(service: ServiceOf, caller: Administrator, body: Control | None = None) -> Any:
+    asked = body or Control()
+    done = controls.resume(service.engine, service.settings, asked.what, actor=caller.actor, account=asked.account)
+    return {"run_id": done.control_id}
+
+
+@router.get("/config", summary="The live configuration of an account, or of all ('')")
+def read_config(
+    service: ServiceOf, _: Reader, account: Annotated[str, Query(pattern=r"^([a-z0-9_-]{1,40})?$")] = ""
+) -> dict[str, Any]:
+    with service.begin() as conn:
+        if account:
+            find_account(conn, account)
+        return config.read_raw(conn, service.settings, account)
+
+
+@router.get("/config/history", summary="Changes of the live configuration, newest first")
+def config_history(service: ServiceOf, _: Reader, limit: Annotated[int, Query(ge=1, le=200)] = 50) -> list[Any]:
+    with service.begin() as conn:
+        return [describe(change) for change in config.history(conn, limit)]
+
+
+@router.post("/admin/config", summary="Change one value of the live configuration")
+def write_config(service: ServiceOf, caller: Administrator, body: Setting) -> dict[str, Any]:
+    with service.begin(caller) as conn:
+        if body.account:
+            find_account(conn, body.account)
+        before = (
+            config.read_raw(conn, service.settings, body.account)[body.key].get(body.name)
+            if body.key in config.KEYS
+            else None
+        )
+        config.write(conn, service.settings, body.key, body.name, body.value, body.account)
+    return {"key": body.key, "name": body.name, "before": before, "after": body.value}

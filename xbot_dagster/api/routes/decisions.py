@@ -1,0 +1,88 @@
+"""Decisions: list, queue, what waits for approval, one decision and why it is what it is."""
+
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Path, Query
+
+from xbot_dagster.api.paging import Cursor, Limit, PageShape, after, page
+from xbot_dagster.api.problems import responses
+from xbot_dagster.api.service import AccountQuery, Reader, ServiceOf, describe
+from xbot_dagster.errors import NotFound
+from xbot_dagster.stages.explain import explain
+from xbot_dagster.store import agenda, browse
+from xbot_dagster.store.deployment import DEFAULT_ACCOUNT
+from xbot_dagster.store.deployment import account as find_account
+
+router = APIRouter(prefix="/api", tags=["decisions"], responses=responses(401, 404, 422, 429, 503))
+
+Status = Literal[
+    "pending", "awaiting_approval", "queued", "posting", "posted", "shadowed", "rejected", "in_doubt", "needs_human",
+    "blocked", "expired", "cancelled",
+]  # fmt: skip
+Statuses = Annotated[list[Status] | None, Query(alias="status", description="May be repeated; all where absent.")]
+
+
+@router.get("/decisions", response_model=PageShape, summary="Decisions, newest first")
+def decisions(
+    service: ServiceOf,
+    _: Reader,
+    account: AccountQuery = DEFAULT_ACCOUNT,
+    statuses: Statuses = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> Any:
+    with service.begin() as conn:
+        find_account(conn, account)
+        rows = browse.decisions(conn, account, statuses or [], _after_decision(cursor), limit + 1)
+    return page(rows, limit, lambda row: (row.created_at, row.decision_id), describe)
+
+
+@router.get("/queue", response_model=PageShape, summary="What will be posted, earliest first")
+def queue(
+    service: ServiceOf, _: Reader, account: AccountQuery = DEFAULT_ACCOUNT, limit: Limit = 50, cursor: Cursor = None
+) -> Any:
+    return _waiting(service, account, ("queued", "posting", "in_doubt"), limit, cursor)
+
+
+@router.get("/approvals", response_model=PageShape, summary="What waits for a person, earliest first")
+def approvals(
+    service: ServiceOf, _: Reader, account: AccountQuery = DEFAULT_ACCOUNT, limit: Limit = 50, cursor: Cursor = None
+) -> Any:
+    return _waiting(service, account, ("awaiting_approval",), limit, cursor)
+
+
+@router.get("/decisions/{decision_id}", summary="One decision with its parts")
+def decision(service: ServiceOf, _: Reader, decision_id: UUID) -> dict[str, Any]:
+    with service.begin() as conn:
+        found = agenda.planned_one(conn, str(decision_id))
+    if found is None:
+        raise NotFound(f"There is no decision {decision_id}.", "List them with GET /api/decisions.")
+    return describe(found)
+
+
+@router.get("/decisions/{decision_id}/explain", summary="The whole chain from source to what learned from it")
+def explained(
+    service: ServiceOf,
+    _: Reader,
+    decision_id: Annotated[str, Path(max_length=60, description="A decision's id, its beginning, or a tweet's id.")],
+) -> dict[str, Any]:
+    with service.begin() as conn:
+        return describe(explain(conn, decision_id))
+
+
+def _waiting(service: ServiceOf, account: str, statuses: tuple[str, ...], limit: int, cursor: str | None) -> Any:
+    with service.begin() as conn:
+        find_account(conn, account)
+        rows = browse.waiting(conn, account, statuses, _after_decision(cursor), limit + 1)
+    return page(rows, limit, lambda row: (row.scheduled_at or row.created_at, row.decision_id), describe)
+
+
+def _after_decision(cursor: str | None) -> browse.After:
+    found = after(cursor)
+    if found is not None:
+        try:
+            UUID(found[1])
+        except ValueError:
+            return after("not-ours")
+    return found
