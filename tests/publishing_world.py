@@ -5,6 +5,9 @@ Folders that use them import them in their conftest. Every test gets an account 
 
 import itertools
 import json
+import os
+import subprocess
+import sys
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -125,6 +128,33 @@ class Desk:
         return publish.run(
             self.engine, self.clock, more.pop("settings", self.settings), lambda account: self.the_publisher, **more
         )
+
+    def process(self, *, browser: bool, die_at: str | None = None, reconcile: bool = False, mark: str = "") -> int:
+        """Run one tick in a process of its own, which kills itself at `die_at`; its exit code.
+
+        `mark` is in the environment of the process and of all that it starts, so that leftovers can be told."""
+        wanted = {
+            "database": self.engine.url.render_as_string(hide_password=False),
+            "clock": str(self.clock.path),
+            "url": self.world.url,
+            "environment": {"XBOT_HOME": str(self.settings.home), "X_HANDLE": self.handle},
+            "sessions": str(self.sessions),
+            "evidence": str(self.evidence),
+            "browser": browser,
+            "die_at": die_at,
+            "reconcile": reconcile,
+        }
+        done = subprocess.run(
+            [sys.executable, "-m", "tests.publishing_runner", json.dumps(wanted)],
+            cwd=Path(__file__).parents[1],
+            env={**os.environ, "PUBLISHING_TEST_MARK": mark},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert done.returncode in (0, -9), done.stderr[-2000:]
+        return done.returncode
 
     def reconcile(self, **more: Any) -> reconcile.ReconcileReport:
         return reconcile.run(self.engine, self.clock, self.settings, lambda account: self.the_publisher, **more)

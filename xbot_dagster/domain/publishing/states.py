@@ -32,11 +32,13 @@ DECISION_TRANSITIONS: dict[str, frozenset[str]] = {
 }
 
 # The named moments of one publication, in order, at which a process may die; tests kill it at each of them.
+# "clicked" is named by publishers that click.
 HOOKS = (
     "before_claim",
     "claimed",
     "before_arm",
     "armed",
+    "clicked",
     "submitted",
     "before_resolve",
     "resolved",

@@ -26,9 +26,7 @@ class BrowserMetrics:
 
     name = "browser"
 
-    def __init__(
-        self, host: FoundBrowser, base_url: str, storage_state_for: StorageStateFor, *, tabs: int = 3
-    ) -> None:
+    def __init__(self, host: FoundBrowser, base_url: str, storage_state_for: StorageStateFor, *, tabs: int = 3) -> None:
         self._tabs = Tabs(host, base_url, storage_state_for, tabs)
         self._base_url = base_url.rstrip("/")
         self._loop: BackgroundLoop | None = None

@@ -26,6 +26,7 @@ SUBMIT_MS = 15_000
 EDITOR_MS = 8_000
 TOAST_MS = 1_500
 TARGET_GONE = 385
+LOCKED = 326
 _STATUS_LINK = re.compile(r"/[^/]+/status/(\d{15,20})$")
 _CREATE = re.compile(r"/i/api/graphql/[^/]+/(CreateTweet|CreateNoteTweet)(?:\?|$)")
 _MARK_STALE = "(s) => document.querySelectorAll(s).forEach((t) => t.setAttribute('data-xbot-stale', ''))"
@@ -153,12 +154,17 @@ class BrowserPublisher:
                 send.click()
                 self._hooks("clicked")
             answer = waiting.value
-            return judge(answer.status, answer.headers, _json(answer))
         except Error as error:
             linked = _fresh_toast_id(page)
-            if linked:
-                return Posted(linked, "toast")
-            return InDoubt(f"no answer to the submit: {_first_line(error)}")
+            return Posted(linked, "toast") if linked else InDoubt(f"no answer to the submit: {_first_line(error)}")
+        try:
+            return judge(answer.status, answer.headers, _decoded(answer.body()))
+        except Error as error:
+            # X's client leaves the page when it is told that the account is locked, and takes the answer with it.
+            with suppress(Error):
+                page.wait_for_url(f"**{site('challenge_path')}*", timeout=TOAST_MS)
+                return Rejected(LOCKED, "the account is locked")
+            return InDoubt(f"the answer cannot be read: {_first_line(error)}", {"http_status": answer.status})
 
 
 class _Ready:
@@ -170,9 +176,9 @@ def _is_create(response: "Response") -> bool:
     return response.request.method == "POST" and _CREATE.search(response.url) is not None
 
 
-def _json(answer: "Response") -> Any:
+def _decoded(body: bytes) -> Any:
     try:
-        return json.loads(answer.body())
+        return json.loads(body)
     except ValueError:
         return None
 
@@ -204,7 +210,8 @@ def _clear_overlays(page: "Page") -> None:
     for name in ("consent_refuse", "got_it", "confirmation_cancel"):
         overlay = page.locator(site(name)).first
         page.remove_locator_handler(overlay)
-        page.add_locator_handler(overlay, lambda found: found.click())
+        # Not a pointer's click: one overlay may lie under another.
+        page.add_locator_handler(overlay, lambda found: found.dispatch_event("click"))
 
 
 def _toasts(page: "Page") -> set[str]:

@@ -179,5 +179,7 @@ class Tabs:
             )
         except Error as error:
             reason = str(error).strip().splitlines()[0]
-            raise BrowserError(f"The browser {self._host.executable} cannot be started: {reason}", "Check it with: xbot doctor") from None
+            raise BrowserError(
+                f"The browser {self._host.executable} cannot be started: {reason}", "Check it with: xbot doctor"
+            ) from None
         return self._browser

@@ -101,7 +101,7 @@ def _open_profile(page: "Page", base_url: str, handle: str, which: str) -> tuple
         page.wait_for_function(_SETTLED, arg=wanted, timeout=SETTLE_MS)
         found = _read(page)
         if found["consent"] and page.locator(site("consent_refuse")).count() == 1:
-            page.locator(site("consent_refuse")).click()
+            page.locator(site("consent_refuse")).dispatch_event("click")
             page.reload(wait_until="domcontentloaded")
             page.wait_for_function(_SETTLED, arg=wanted, timeout=SETTLE_MS)
             found = _read(page)
