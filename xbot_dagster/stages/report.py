@@ -133,7 +133,6 @@ def _learning(conn: Connection, account: str, axes: "Axes") -> None:
         [row["avg_reward"] for row in measured],
         "o-",
         color="#2a6f97",
-        label="mean reward",
     )
     axes.set_ylabel("mean reward", color="#2a6f97")
     if followers:
