@@ -31,7 +31,7 @@ class WantedMetrics(BaseModel):
 
 @router.post("/posts")
 async def post(request: Request, wanted: NewPost) -> Response:
-    """201 with the id, or the refusal of X with its code (`{"error": {"code", "message"}}`), or a fault's silence."""
+    """201 with the id; a refusal as X words it (200 with `errors`, 429, 503); `{"id": null}` or silence by a fault."""
     world = world_of(request)
     verdict = submit(world, account_of(world, wanted.handle), wanted.text.strip(), wanted.in_reply_to, "recorded")
 
