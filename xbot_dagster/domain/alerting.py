@@ -4,10 +4,10 @@ Pure: facts in, findings out. Reading the facts is `store.condition`; raising, d
 `stages.alerts`.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Any, Literal
 
 Severity = Literal["info", "warning", "critical"]
 
@@ -288,6 +288,35 @@ def findings(facts: Facts) -> list[Finding]:
     return [finding for rule in RULES for finding in rule.find(facts)]
 
 
-def escalates(severity: str, state: str, opened_at: datetime, now: datetime) -> bool:
-    """Whether an open alert that nobody has acknowledged becomes critical now."""
-    return severity == "warning" and state == "open" and now - opened_at >= ESCALATE_AFTER
+def escalates(
+    severity: str, state: str, opened_at: datetime, now: datetime, deliveries: Sequence[Mapping[str, Any]]
+) -> bool:
+    """Whether an open warning that nobody has acknowledged becomes critical now (once)."""
+    before = any(d["event"] == "escalate" for d in deliveries)
+    return severity == "warning" and state == "open" and now - opened_at >= ESCALATE_AFTER and not before
+
+
+MAX_TRIES = 5  # sends of one event to one channel before it is given up
+
+
+def unsent(state: str, deliveries: Sequence[Mapping[str, Any]], channels: Sequence[str]) -> list[tuple[str, str]]:
+    """(event, channel) pairs that are still to be sent for an alert, in order.
+
+    Events: `opened` (while nobody has acknowledged it), `escalated` (after the mark `escalate`), `closed` (only where the
+    opening had arrived). Each arrives at most once; a failed send is tried again, at most MAX_TRIES times in all.
+    """
+    wanted = []
+    for channel in channels:
+        sent = [d for d in deliveries if d.get("channel") == channel]
+        arrived = {d["event"] for d in sent if d.get("ok")}
+        events = []
+        if state == "open":
+            events.append("opened")
+            if any(d["event"] == "escalate" for d in deliveries):
+                events.append("escalated")
+        elif state == "closed" and arrived & {"opened", "escalated"}:
+            events.append("closed")
+        for event in events:
+            if event not in arrived and sum(d["event"] == event for d in sent) < MAX_TRIES:
+                wanted.append((event, channel))
+    return wanted
