@@ -134,11 +134,9 @@ class Orders:
     def parts(self, hour: int, taken: Sequence[datetime], draw: float) -> int:
         """1, or the length of a thread where the hour is still empty and takes every part."""
         longest = min(LONGEST_THREAD, self.settings.MAX_POSTS_PER_HOUR)
-        room = slots.capacity(self.day, self.rules, taken, self.now)[hour]
-        share = self.thread_share
-        if longest < MIN_THREAD_PARTS or room < longest or draw >= share:
+        if longest < MIN_THREAD_PARTS or draw >= self.thread_share:
             return 1
-        return longest
+        return longest if slots.room_in(self.day, hour, self.rules, taken, self.now) >= longest else 1
 
     def assigned(self, slot: Slot, assigned: Assignment | None, taken: Sequence[datetime], rng: Any) -> Slot:
         """The slot as a running experiment wants it."""

@@ -26,19 +26,23 @@ _MASKED: Final = re.compile(
     r"(?<![^\W_])[^\W_]+(?:[*@$!][^\W_]+)+(?![^\W_])|(?<![^\W_])(?=\w*\d)(?=\w*[^\W\d_])\w{3,}(?![^\W_])"
 )
 _BAIT: Final = wordlists.any_of(wordlists.ENGAGEMENT_BAIT)
-_REFUSAL: Final = wordlists.any_of(wordlists.REFUSALS)
+_REFUSAL: Final = wordlists.any_of(wordlists.REFUSALS + wordlists.CHATTER)
 _WIDE: Final = re.compile("[^\u0000-\u10ff\u2000-\u200d\u2010-\u201f\u2032-\u2037]")
 _MENTION: Final = re.compile(r"(?<![\w/])[@＠](\w{1,15})\b")
 _HASHTAG: Final = re.compile(r"(?<![\w&/])[#＃](\w*[^\W\d]\w*)")
 _MAYBE_LINK: Final = re.compile(r"[^\W_]\.[^\W\d_]{2}|://")
 _EMAIL: Final = re.compile(r"(?<![\w.])[\w.+-]{1,64}@[\w-]+(?:\.[\w-]+)+")
 _PHONE: Final = re.compile(
-    r"(?<![\w.,/-])(?:\+\d{1,3}[\s.-]?)?(?:\(\d{2,4}\)[\s.-]?)?\d{2,4}(?:[\s.-]\d{2,4}){2,3}(?![\w/-])|(?<!\w)\+\d{9,14}\b"
+    r"(?<![\w.,/-])(?:\(\d{2,4}\)[\s.-]?\d{2,4}[\s.-]?\d{2,4}|\d{2,4}(?:[\s.-]\d{2,4}){2,3})(?![\w/-])"
+    r"|(?<!\w)\+\d{1,3}(?:[\s.-]?\(?\d{2,8}\)?){1,4}(?!\w)"
+)
+# Numbers that look like telephone numbers: years and dates (2019-2024, 2026-11-08, 08.11.2026), thousands (10.000.000).
+_NO_PHONE: Final = re.compile(
+    r"(?:19|20)\d\d(?:[\s.-](?:19|20)?\d\d){1,3}$|\d{1,2}[\s.-]\d{1,2}[\s.-](?:19|20)\d\d$|\d{1,3}(?:[\s.]\d{3})+$"
 )
 _CARD: Final = re.compile(r"(?<![\w.])\d(?:[ -]?\d){12,18}(?![\w.])")
 _IBAN: Final = re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){3,7}(?: ?[A-Z0-9]{1,3})?\b")
 _SSN: Final = re.compile(r"(?<![\w-])\d{3}-\d{2}-\d{4}(?![\w-])")
-_YEARS: Final = re.compile(r"(?:19|20)\d\d(?:[\s.-](?:19|20)?\d\d){1,3}$")
 
 
 @dataclass(frozen=True)
@@ -208,10 +212,13 @@ def _private(text: str) -> Iterable[Finding]:
         yield Finding("pii", "a bank account number")
     elif _SSN.search(text):
         yield Finding("pii", "a social security number")
-    elif any(
-        7 <= sum(map(str.isdigit, m.group())) <= 15 and not _YEARS.match(m.group()) for m in _PHONE.finditer(text)
-    ):
+    elif any(_is_phone(match.group()) for match in _PHONE.finditer(text)):
         yield Finding("pii", "a telephone number")
+
+
+def _is_phone(number: str) -> bool:
+    groups = re.findall(r"\d+", number)
+    return 7 <= sum(map(len, groups)) <= 15 and max(map(len, groups)) >= 3 and not _NO_PHONE.match(number)
 
 
 def _luhn(digits: str) -> bool:

@@ -8,6 +8,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -41,7 +42,8 @@ def day_bounds(day: date, zone: str) -> tuple[datetime, datetime]:
     return start, datetime.combine(day + timedelta(days=1), time(), place).astimezone(UTC)
 
 
-def minutes_of(day: date, hour: int, zone: str) -> list[datetime]:
+@lru_cache(maxsize=256)
+def minutes_of(day: date, hour: int, zone: str) -> tuple[datetime, ...]:
     """Every minute of a local day at which the account's clock shows `hour`: 60, none, or 120 of them."""
     start, end = day_bounds(day, zone)
     place = ZoneInfo(zone)
@@ -50,20 +52,22 @@ def minutes_of(day: date, hour: int, zone: str) -> list[datetime]:
     last = min(end, start + timedelta(hours=hour + 4))
     count = int((last - first).total_seconds() // 60)
     instants = (first + timedelta(minutes=n) for n in range(count))
-    return [instant for instant in instants if instant.astimezone(place).hour == hour]
+    return tuple(instant for instant in instants if instant.astimezone(place).hour == hour)
 
 
 def open_minutes(day: date, hour: int, rules: DayRules, taken: Sequence[datetime], now: datetime) -> list[datetime]:
     """The minutes of `hour` at which one more post keeps every rule. `taken`: slots of the account around that day."""
     if hour in rules.quiet_hours or rules.per_hour <= 0:
         return []
-    return [
-        minute for minute in minutes_of(day, hour, rules.zone) if minute >= now + LEAD and _fits(minute, taken, rules)
-    ]
+    minutes = [minute for minute in minutes_of(day, hour, rules.zone) if minute >= now + LEAD]
+    if not minutes:
+        return []
+    reach = max(HOUR, rules.interval)
+    near = sorted(other for other in taken if minutes[0] - reach < other < minutes[-1] + reach)
+    return [minute for minute in minutes if _fits(minute, near, rules)] if near else minutes
 
 
-def _fits(minute: datetime, taken: Sequence[datetime], rules: DayRules) -> bool:
-    near = sorted(other for other in taken if abs(other - minute) < max(HOUR, rules.interval))
+def _fits(minute: datetime, near: Sequence[datetime], rules: DayRules) -> bool:
     if any(abs(other - minute) < rules.interval for other in near):
         return False
     window = sorted([*near, minute])
@@ -72,18 +76,18 @@ def _fits(minute: datetime, taken: Sequence[datetime], rules: DayRules) -> bool:
 
 def capacity(day: date, rules: DayRules, taken: Sequence[datetime], now: datetime) -> list[int]:
     """How many posts each hour of the day can still take (24 numbers)."""
-    room = []
-    for hour in range(HOURS):
-        filled = list(taken)
-        count = 0
-        while count < rules.per_hour:
-            free = open_minutes(day, hour, rules, filled, now)
-            if not free:
-                break
-            filled.append(free[0])
-            count += 1
-        room.append(count)
-    return room
+    return [room_in(day, hour, rules, taken, now) for hour in range(HOURS)]
+
+
+def room_in(day: date, hour: int, rules: DayRules, taken: Sequence[datetime], now: datetime) -> int:
+    """How many posts one hour of the day can still take, one after the other as early as they fit."""
+    filled = list(taken)
+    for count in range(rules.per_hour):
+        free = open_minutes(day, hour, rules, filled, now)
+        if not free:
+            return count
+        filled.append(free[0])
+    return max(0, rules.per_hour)
 
 
 def draw_minute(

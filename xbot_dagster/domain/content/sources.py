@@ -247,8 +247,9 @@ def _web_link(link: object) -> str | None:
     return link if isinstance(link, str) and re.match(r"https?://[^\s<>\"]{1,1000}$", link) else None
 
 
-def _instant(entry: Mapping[str, Any]) -> datetime | None:
-    moment = entry.get("published_parsed") or entry.get("updated_parsed")
+def _instant(entry: dict[str, Any]) -> datetime | None:
+    # feedparser's own look-up of "updated" falls back to "published" with a warning; a plain one does not.
+    moment = entry.get("published_parsed") or dict.get(entry, "updated_parsed")
     if not moment:
         return None
     try:

@@ -17,7 +17,7 @@ ABUSE: Final = (
 )  # fmt: skip
 THREATS: Final = (
     r"kill (?:your|her|him|them)sel(?:f|ves)", r"kys", r"go die", r"hope (?:you|they|he|she) dies?", r"i(?:'ll| will) kill (?:you|him|her|them)",
-    r"(?:you|they|he|she) (?:deserves? to|should) (?:die|be (?:shot|hanged|killed))",
+    r"(?:you|they|he|she|people|everyone|everybody|anyone)\b[^.!?]{0,40}\b(?:deserves? to|should) (?:die|be (?:shot|hanged|killed))",
 )  # fmt: skip
 # Digits and symbols that stand in for letters inside a word ("sh1t", "f*ck", "a$$hole").
 STAND_INS: Final = {"0": "o", "1": "i", "3": "e", "4": "a", "5": "s", "7": "t", "@": "a", "$": "s", "!": "i"}
@@ -36,9 +36,12 @@ ENGAGEMENT_BAIT: Final = (
 REFUSALS: Final = (
     r"\bas an ai\b|\bas a (?:large )?language model\b",
     r"\bi(?:'m| am) (?:sorry|unable|not able)[^.]{0,40}\b(?:can(?:'|no)t|unable|not able|assist|help|provide|comply|fulfil)\b",
-    r"\bi can(?:'t|not) (?:assist|help|provide|comply|create|write|generate|fulfil)\b",
+    r"\bi can(?:'t|not) (?:assist|comply|help (?:with|you)|(?:provide|create|write|generate|fulfil) (?:this|that|such|your|content|an? (?:post|tweet)))\b",
+)
+# What a model says around a text instead of the text, or leaves unfilled in it.
+CHATTER: Final = (
     r"\b(?:here(?:'s| is| are)|sure[,!])[^.\n]{0,40}\b(?:tweet|post|draft|version)s?\b[^.\n]{0,30}:",
-    r"\[(?:insert|your|name|topic|link|x)[^\]]*\]|\{\{?\w+\}?\}|\blorem ipsum\b|\bplaceholder\b",
+    r"\[(?:insert|your|name|topic|link)\b[^\]]*\]|\{\{?\w+\}?\}|\blorem ipsum\b",
 )
 CLICHES: Final = (
     "game changer", "game-changer", "unlock your", "unlock the", "unleash", "delve", "in today's fast-paced world", "look no further",
