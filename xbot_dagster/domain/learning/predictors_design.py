@@ -17,7 +17,7 @@ from xbot_dagster.domain.learning.predictors_history import (
     history_at,
     history_features,
 )
-from xbot_dagster.domain.learning.stack import Stack
+from xbot_dagster.domain.learning.stack import Stack, TreeData
 from xbot_dagster.domain.learning.text_models import EmbeddingRidge, TermTable, TfidfRidge
 from xbot_dagster.domain.measuring.embedders import Embedder, EmbedderMismatch
 
@@ -132,9 +132,9 @@ class Fitted:
                     material.embedder, material.vectors[recent], material.y[recent]
                 )
                 columns.append(_padded(out_of_fold, len(rows)))
-        x = np.column_stack(columns)
+        data = TreeData(np.column_stack(columns))
         stacks = {
-            name: Stack.fit("regression", x, y[:, position], random_state)
+            name: Stack.fit("regression", data, y[:, position], random_state)
             for position, name in enumerate(material.targets)
             if not np.isnan(y[:, position]).all()
         }
@@ -143,7 +143,7 @@ class Fitted:
         if median_of is not None:
             outcome = y[:, material.targets.index(median_of)]
             median = float(np.nanmedian(outcome))
-            stacks[BEATS_MEDIAN] = Stack.fit("binary", x, beats(outcome, median), random_state)
+            stacks[BEATS_MEDIAN] = Stack.fit("binary", data, beats(outcome, median), random_state)
         return cls(material.targets, words, embedding, stacks, median_of, median)
 
     @property
