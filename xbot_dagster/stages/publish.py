@@ -222,6 +222,7 @@ class _Poster:
 
     def _loop(self, account: Account, publisher: Publisher, why_shadow: str | None, baseline: Baseline) -> str:
         tried: list[str] = []
+        served: list[str] = []
         failures = submits = 0
         while submits < posting.BATCH:
             self.hooks("before_claim")
@@ -234,7 +235,7 @@ class _Poster:
                     return blocked
                 limits = limits_of(self.settings, account, config)
                 found = claims.claim(
-                    conn, account.account, self.settings.generation_source, publisher.name, limits, tried
+                    conn, account.account, self.settings.generation_source, publisher.name, limits, tried, served
                 )
             if isinstance(found, NoClaim):
                 return found.reason if not (submits and found.empty) else f"{submits} submitted, nothing else due"
@@ -255,6 +256,7 @@ class _Poster:
             ended = submission.run(found, baseline, config.post_fraction, self.seed, why_shadow)
             self.tally.ended.append(ended)
             submits += 1
+            served.append(found.decision_type)
             if ended.outcome == "posted" and ended.tweet_id:
                 self.tally.posted.append(ended.tweet_id)
                 baseline = Baseline(ended.tweet_id, False)

@@ -62,25 +62,37 @@ class NoClaim:
     empty: bool = False
 
 
-def may_claim(
-    conn: Connection, account: str, generation_source: str, limits: Limits, exclude: Sequence[str] = ()
-) -> NoClaim | None:
+def may_claim(conn: Connection, account: str, generation_source: str, limits: Limits) -> NoClaim | None:
     """Why nothing can be claimed now, or None; what a poster asks before it opens a browser."""
-    found = _select(conn, account, generation_source, limits, exclude)
+    found = _select(conn, account, generation_source, limits, (), ())
     return found if isinstance(found, NoClaim) else None
 
 
 def claim(
-    conn: Connection, account: str, generation_source: str, publisher: str, limits: Limits, exclude: Sequence[str] = ()
+    conn: Connection,
+    account: str,
+    generation_source: str,
+    publisher: str,
+    limits: Limits,
+    exclude: Sequence[str] = (),
+    served: Sequence[str] = (),
 ) -> Claim | Unfit | NoClaim:
     """Take the next due part of `account` with its slot, in the caller's transaction.
 
-    exclude: decisions that this tick has already tried."""
-    found = _select(conn, account, generation_source, limits, exclude)
+    exclude: decisions that this tick has already tried. served: the types it has served, in any order; each one costs its
+    type a place, so that no type starves another."""
+    found = _select(conn, account, generation_source, limits, exclude, served)
     return found if isinstance(found, NoClaim) else _take(conn, found, publisher)
 
 
-def _select(conn: Connection, account: str, generation_source: str, limits: Limits, exclude: Sequence[str]) -> Any:
+def _select(
+    conn: Connection,
+    account: str,
+    generation_source: str,
+    limits: Limits,
+    exclude: Sequence[str],
+    served: Sequence[str],
+) -> Any:
     """The row to claim, locked, or NoClaim."""
     holder = one(
         conn,
@@ -107,6 +119,7 @@ def _select(conn: Connection, account: str, generation_source: str, limits: Limi
         account=account,
         sources=sources_of(generation_source),
         exclude=list(exclude),
+        served=list(served),
         reply=reply is None,
         continuation=continuation is None,
         post=post is None,

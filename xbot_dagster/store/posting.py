@@ -36,7 +36,10 @@ QUEUE = """
       AND (c.expires_at IS NULL OR c.expires_at > xbot_now() OR c.tweet_id IS NOT NULL)
       AND (NOT c.approval_required OR c.approved_at IS NOT NULL)
 """
-ORDER = "q.fresh, c.presubmit_failures, q.turn, c.scheduled_at, c.decision_id"
+ORDER = (
+    "q.fresh, c.presubmit_failures, q.turn + cardinality(array_positions(cast(:served AS text[]), c.decision_type)), "
+    "c.scheduled_at, c.decision_id"
+)
 
 
 def sources_of(generation_source: str) -> list[str]:
@@ -51,7 +54,7 @@ def due(conn: Connection, account: str, generation_source: str, limit: int = BAT
             f"SELECT c.decision_id, c.decision_type, c.text, c.scheduled_at FROM ({QUEUE}) q JOIN content_metadata c USING (decision_id) "
             f"ORDER BY {ORDER} LIMIT :limit"
         ),
-        {"account": account, "sources": sources_of(generation_source), "limit": limit},
+        {"account": account, "sources": sources_of(generation_source), "served": [], "limit": limit},
     )
     return [Due(str(r.decision_id), r.decision_type, r.text, r.scheduled_at) for r in rows]
 
