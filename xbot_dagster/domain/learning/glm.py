@@ -100,21 +100,25 @@ class DriftingCounts:
             return
         kept = self._retention ** (time - self.time)
         self.time = time
+        self._fall_back(kept)
+
+    def loosen(self, keep: Mapping[Key, float]) -> None:
+        """Let coefficients that are suspected to have jumped keep only that share of their distance to the prior."""
+        share = np.ones(len(self.keys))
+        for key, kept in keep.items():
+            if key in self.index:
+                share[self.index[key]] = kept
+        self._fall_back(share)
+
+    def _fall_back(self, kept: np.ndarray) -> None:
+        """One Ornstein-Uhlenbeck step: `kept` (coefficients,) of the distance remains, the prior's variance fills up."""
         flat = np.repeat(kept, self.metrics)
         self.mean = self._prior_mean + flat * (self.mean - self._prior_mean)
         self.cov *= np.outer(flat, flat)
-        self._add_blocks(range(len(kept)), 1 - kept**2)
-
-    def widen(self, keys: Iterable[Key], share: float) -> None:
-        """Add `share` of the prior covariance to coefficients that are suspected to have jumped."""
-        at = [self.index[key] for key in keys if key in self.index]
-        self._add_blocks(at, np.full(len(at), share))
-
-    def _add_blocks(self, at: Sequence[int] | range, share: np.ndarray) -> None:
-        start = np.array(at, int) * self.metrics
+        start = np.arange(len(kept)) * self.metrics
         for i in range(self.metrics):
             for j in range(self.metrics):
-                self.cov[start + i, start + j] += share * self._prior_cov[np.array(at, int), i, j]
+                self.cov[start + i, start + j] += (1 - kept**2) * self._prior_cov[:, i, j]
 
     def design(self, rows: Sequence[Mapping[Key, float]]) -> np.ndarray:
         """Dense feature matrix, shape (rows, coefficients); keys must have been ensured."""

@@ -25,7 +25,8 @@ class GrowthConfig:
     `dispersion`: negative-binomial alpha of follows, retweets, replies in real exports (learning.md section 1).
     `temperature` scales the sampled covariance: short horizons punish full-width sampling, greedy is worst (section 3).
     `interaction_share`: how much of their own variance arm x topic cells bring into sampling; their means always count,
-    so they take effect as data narrow them. `typical_share`: an ordinary post's rate over the full-mark reference.
+    so they take effect as data narrow them. `fallen_keep`, `others_keep`: share of what was believed about an arm, and
+    about the other arms, that stands after a sudden fall was noticed. `typical_share`: an ordinary post's rate over the full-mark reference.
     """
 
     temperature: float = 0.2
@@ -42,10 +43,13 @@ class GrowthConfig:
     topic_sd: float = 0.2
     hook_sd: float = 0.2
     novelty_sd: float = 0.3
+    context_retention: float = 0.99
     hour_sd: float = 0.12
     hour_correlation: float = 0.8
     hour_retention: float = 0.985
     second_harmonic_sd: float = 0.04
+    fallen_keep: float = 0.2
+    others_keep: float = 0.55
     max_topics: int = 24
     max_hooks: int = 12
     max_cells: int = 96
@@ -55,10 +59,10 @@ class GrowthConfig:
         return {
             "base": BlockPrior(self.base_sd, 0.0, 0.999),
             "arm": BlockPrior(self.arm_sd, self.arm_correlation, self.arm_retention),
-            "cell": BlockPrior(self.cell_sd),
-            "topic": BlockPrior(self.topic_sd),
-            "hook": BlockPrior(self.hook_sd),
-            "novelty": BlockPrior(self.novelty_sd, 0.5),
+            "cell": BlockPrior(self.cell_sd, 0.0, self.context_retention),
+            "topic": BlockPrior(self.topic_sd, 0.0, self.context_retention),
+            "hook": BlockPrior(self.hook_sd, 0.0, self.context_retention),
+            "novelty": BlockPrior(self.novelty_sd, 0.5, self.context_retention),
             "hour": BlockPrior(self.hour_sd, self.hour_correlation, self.hour_retention),
             "hour2": BlockPrior(self.second_harmonic_sd, self.hour_correlation, self.hour_retention),
         }

@@ -14,6 +14,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from xbot_dagster.domain.learning.change import ArmWatch
 from xbot_dagster.domain.learning.coefficients import (
     Key,
     PooledLevel,
@@ -23,7 +24,7 @@ from xbot_dagster.domain.learning.coefficients import (
     hour_keys,
     post_features,
 )
-from xbot_dagster.domain.learning.glm import DriftingCounts
+from xbot_dagster.domain.learning.glm import DriftingCounts, Surprise
 from xbot_dagster.domain.learning.growth_config import METRICS, REWARD_WEIGHTS, GrowthConfig
 from xbot_dagster.domain.learning.ledger import Ledger
 from xbot_dagster.domain.learning.policy import (
@@ -44,7 +45,7 @@ from xbot_dagster.domain.learning.sampling import sample_rewards
 from xbot_dagster.domain.learning.tallies import Tallies, outcome_value, references_state
 from xbot_dagster.errors import UserError
 
-FORMAT = "growth/1"
+FORMAT = "growth/2"
 ROWS_PER_STEP = 64  # a longer day is learned in steps, so that an imported history costs memory by the step
 
 
@@ -73,7 +74,7 @@ class GrowthPolicy(Policy):
         self._weights = np.array([REWARD_WEIGHTS[metric] for metric in METRICS])
         self.model = DriftingCounts(self._prior(), len(METRICS), self.config.dispersion)
         self.model.ensure([("base",), ("novelty",), *(("arm", arm) for arm in self.arms), *hour_keys()])
-        self.ledger, self.tallies = Ledger(), Tallies()
+        self.ledger, self.tallies, self.watch = Ledger(), Tallies(), ArmWatch()
 
     def _prior(self) -> Prior:
         base = PooledLevel(
@@ -84,20 +85,31 @@ class GrowthPolicy(Policy):
     def update(self, outcomes: Sequence[Outcome], *, now: datetime) -> UpdateSummary:
         """Learn final rows in the order they were posted, keep first passes as provisional; see `policy.Policy`."""
         fresh, replaced, skipped = self.ledger.sort(outcomes, now)
+        fallen: list[str] = []
         for group in _by_day(fresh):
-            self._learn(self.model, group)
+            surprise = self._learn(self.model, group)
+            fallen += self._loosen(self.watch.observe([row.arm for row in group], surprise))
         for row in fresh:
             value = outcome_value(row, self.references)
             if value is not None:
                 self.tallies.add(row, value)
         self._forget_surplus()
-        return UpdateSummary(len(fresh), len(self.ledger.provisional), replaced, skipped)
+        changes = tuple(f"arm {arm} fell" for arm in dict.fromkeys(fallen))
+        return UpdateSummary(len(fresh), len(self.ledger.provisional), replaced, skipped, changes)
 
-    def _learn(self, model: DriftingCounts, rows: Sequence[Outcome]) -> None:
+    def _loosen(self, fallen: list[str]) -> list[str]:
+        """After a fall the old order of the arms is in doubt: most of the fallen arm's, much of the others'."""
+        if fallen:
+            arms = [key for key in self.model.keys if key[0] == "arm"]
+            keep = {key: self.config.fallen_keep if key[1] in fallen else self.config.others_keep for key in arms}
+            self.model.loosen(keep)
+        return fallen
+
+    def _learn(self, model: DriftingCounts, rows: Sequence[Outcome]) -> Surprise:
         model.advance(np.floor(days_since_epoch(rows[0].posted_at)))
         counts = np.array([[_count(getattr(row, metric)) for metric in METRICS] for row in rows])
         exposure = np.array([row.impressions for row in rows], float)
-        model.observe([post_features(row.arm, row.hour, row.context) for row in rows], counts, exposure)
+        return model.observe([post_features(row.arm, row.hour, row.context) for row in rows], counts, exposure)
 
     def _forget_surplus(self) -> None:
         """Keep the posterior small: of each open-ended block the levels with fewest posts give way."""
@@ -241,6 +253,7 @@ class GrowthPolicy(Policy):
             "model": self.model.state(),
             "ledger": self.ledger.state(),
             "tallies": self.tallies.state(),
+            "watch": self.watch.state(),
         }
 
     @classmethod
@@ -257,6 +270,7 @@ class GrowthPolicy(Policy):
             policy = cls(state["arms"], RewardReferences(**state["references"]), config, pooled)
             policy.model = DriftingCounts.from_state(state["model"], policy._prior(), len(METRICS))
             policy.ledger, policy.tallies = Ledger.from_state(state["ledger"]), Tallies.from_state(state["tallies"])
+            policy.watch = ArmWatch({arm: float(total) for arm, total in state["watch"].items()})
         except (KeyError, TypeError, ValueError) as error:
             raise UserError(f"The stored policy is damaged: {error}.", "Train again from the outcomes.") from error
         return policy
