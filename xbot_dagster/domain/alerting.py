@@ -30,6 +30,7 @@ class AccountFacts:
     circuit_reason: str | None
     session_state: str
     stop_posting: bool
+    label_missing: bool
     post_fraction: float
     posts_per_day: int
     queued: int
@@ -101,6 +102,8 @@ def why_not_posting(facts: Facts, account: AccountFacts) -> list[Cause]:
         causes.append(Cause("posting was stopped by an operator", "xbot resume --posting"))
     if facts.posting_off:
         causes.append(Cause(facts.posting_off, "See the go-live checklist in README_OPERATIONS.md."))
+    if account.label_missing:
+        causes.append(Cause("the automated-account label is not attested", "xbot accounts attest --help"))
     if account.post_fraction <= 0:
         causes.append(Cause("post_fraction is 0", "xbot config set learning_config post_fraction 0.1"))
     if account.posts_per_day <= 0:

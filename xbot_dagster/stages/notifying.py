@@ -44,23 +44,23 @@ class AppriseNotifier:
         import apprise
 
         self._deadman = settings.DEADMAN_URL
-        self._targets: dict[str, apprise.NotifyBase | None] = {}
+        self.targets: dict[str, apprise.NotifyBase | None] = {}
         for position, address in enumerate(addresses(settings), 1):
             made = apprise.Apprise.instantiate(address, suppress_exceptions=True)
             target = made if isinstance(made, apprise.NotifyBase) else None
             name = target.url(privacy=True) if target is not None else f"address {position} of ALERT_URLS"
-            self._targets[name.split("?", 1)[0]] = target
+            self.targets[name.split("?", 1)[0]] = target
 
     @property
     def channels(self) -> Sequence[str]:
-        return list(self._targets)
+        return list(self.targets)
 
     def send(self, channel: str, message: Message) -> str | None:
         import logging
 
         import apprise
 
-        target = self._targets.get(channel)
+        target = self.targets.get(channel)
         if target is None:
             return "not an address that Apprise knows"
         kind = apprise.NotifyType.SUCCESS if message.good else _kinds()[message.severity]

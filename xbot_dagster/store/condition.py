@@ -12,6 +12,7 @@ from xbot_dagster.store.engine import one
 _ACCOUNTS = text(
     """
     SELECT a.account, a.handle, a.created_at AS known_since, a.session_state,
+           :label_needed AND a.label_attested_at IS NULL AS label_missing,
            CASE WHEN a.circuit_state = 'open' THEN coalesce(a.circuit_reason, 'no reason given') END AS circuit_reason,
            q.queued, q.overdue_since, q.next_at, q.awaiting, q.in_doubt, q.needs_human,
            (SELECT count(*) FROM content_metadata c
@@ -69,8 +70,9 @@ def read(conn: Connection, settings: Settings, budget_day: date) -> Facts:
     found = conn.execute(_DEPLOYMENT, {"budget_day": budget_day}).one()
     now = one(conn, "SELECT xbot_now() AS now").now
     everywhere = config.read_config(conn, settings)
+    needed = settings.MODE == "live" and settings.live_posts
     accounts = []
-    for row in conn.execute(_ACCOUNTS).mappings():
+    for row in conn.execute(_ACCOUNTS, {"label_needed": needed}).mappings():
         live = config.read_config(conn, settings, row["account"])
         values = {name: row[name] for name in row if name not in ("awaiting", "fresh")}
         accounts.append(

@@ -26,6 +26,7 @@ CALM = AccountFacts(
     circuit_reason=None,
     session_state="ok",
     stop_posting=False,
+    label_missing=False,
     post_fraction=1.0,
     posts_per_day=12,
     queued=6,

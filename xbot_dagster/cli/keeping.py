@@ -1,0 +1,64 @@
+"""Backup and restore of the database."""
+
+from dataclasses import asdict
+from datetime import UTC
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from xbot_dagster.cli.runtime import Json, console, deployment, print_json
+from xbot_dagster.errors import HomeError
+from xbot_dagster.settings import load_settings
+
+Yes = Annotated[bool, typer.Option("--yes", help="Replace what the database holds.")]
+
+
+def mount(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    app.command(help="Write the database into one file. Example: xbot backup before-upgrade.zip")(backup)
+    app.command(help="Put a backup back. Example: xbot restore before-upgrade.zip --yes")(restore)
+
+
+def backup(
+    target: Annotated[Path | None, typer.Argument(help="The file to write; default: a dated name here.")] = None,
+    as_json: Json = False,
+) -> None:
+    from xbot_dagster.stages import backup as stage
+
+    with deployment() as opened:
+        now = opened.clock.now()
+        path = target or Path(stage.default_name(opened.settings.app_env, now.astimezone(UTC)))
+        made = stage.backup(opened.engine, opened.services.database_url, opened.deployment, now, path)
+    if as_json:
+        print_json({"file": str(path), **asdict(made)})
+    else:
+        console.print(f"{path}: {made.rows['content_metadata']} decisions, {made.rows['outcomes']} outcomes")
+
+
+def restore(source: Annotated[Path, typer.Argument(help="A file that xbot backup wrote.")], yes: Yes = False) -> None:
+    import os
+
+    from xbot_dagster.embedded import services
+    from xbot_dagster.resources.cache import make_cache
+    from xbot_dagster.stages import backup as stage
+    from xbot_dagster.store import cache
+
+    settings = load_settings()
+    stage.read_manifest(source)
+    running = services.attach(settings)
+    others = len([pid for pid in running.home.users() if pid != os.getpid()])
+    done = stage.restore(settings, running.database_url, source, replace=yes, others=others)
+    with deployment(settings) as opened, opened.engine.begin() as conn:
+        found = make_cache(settings)
+        found.clear()
+        cache.rebuild(conn, found)
+        found.close()
+        rows = stage.count_rows(conn)
+    if rows != done.rows:
+        raise HomeError(
+            f"The restored tables hold {rows}, the backup {done.rows}.", "Restore again from another backup."
+        )
+    console.print(
+        f"restored {source} of {done.taken_at[:19]}: {rows['content_metadata']} decisions; the cache was rebuilt"
+    )
