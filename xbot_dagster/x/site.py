@@ -118,6 +118,7 @@ _ROWS = [
         "H",
         "2025-07",
     ),
+    Row("text_rate_exceeded", "text", "Rate limit exceeded", "any", "H", "2025-07"),
     Row("text_pinned", "text", "Pinned", "profile", "H", "2025-07"),
     # labels of the analytics dialog
     Row("metric_impressions", "text", "Impressions", "analytics", "H", "2025-07"),

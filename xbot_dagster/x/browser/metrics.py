@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from xbot_dagster.x.browser import reading
 from xbot_dagster.x.browser.background import BackgroundLoop
@@ -12,6 +12,9 @@ from xbot_dagster.x.browser.reading import Stop
 from xbot_dagster.x.browser.tabs import READS_PER_CONTEXT, FoundBrowser, StorageStateFor, Tab, Tabs
 from xbot_dagster.x.protocols import FollowerRead, Mention, MetricRead, TweetRef
 from xbot_dagster.x.site import path
+
+if TYPE_CHECKING:
+    from playwright.async_api import Error
 
 TIMELINE_FROM = 3  # fewer due posts are read from their own pages alone: a timeline would be one page more
 POST_S = 45.0  # whatever a page does, a post costs no more than this
@@ -54,44 +57,60 @@ class BrowserMetrics:
         return self._loop
 
     async def _read(self, account: str, posts: list[TweetRef]) -> AsyncIterator[MetricRead]:
-        stopped: Stop | None = None
         left = list(posts)
-        public: dict[str, PublicCounts] = {}
+        again: set[str] = set()
         try:
-            if len(posts) >= TIMELINE_FROM:
-                public = await self._timelines(account, posts)
+            public = await self._timelines(account, posts) if len(posts) >= TIMELINE_FROM else {}
             while left:
                 batch, left = left[:READS_PER_CONTEXT], left[READS_PER_CONTEXT:]
-                async for read in self._batch(account, batch, public):
-                    yield read
+                broken: list[tuple[TweetRef, str]] = []
+                async for post, read in self._batch(account, batch, public):
+                    if isinstance(read, MetricRead):
+                        yield read
+                    else:
+                        broken.append((post, str(read).strip().splitlines()[0]))
+                if broken:
+                    await self._tabs.drop()
+                for post, reason in broken:
+                    if post.tweet_id in again:
+                        yield _failed(post, reason)
+                    else:
+                        again.add(post.tweet_id)
+                        left.append(post)
         except Stop as stop:
-            stopped = stop
             await self._tabs.drop()
-        if stopped is not None:
-            for post in left:
-                yield _failed(post, f"{stopped.state}: {stopped.detail}")
+            for post in [*stop.unread, *left]:
+                yield _failed(post, f"{stop.state}: {stop.detail}")
 
     async def _timelines(self, account: str, posts: list[TweetRef]) -> dict[str, PublicCounts]:
-        """Public counts of as many posts as the timelines show, few navigations for many posts."""
+        """Public counts of as many posts as the timelines show, few navigations for many posts.
+
+        A timeline that breaks is no loss: what it did not show is read from each post's own page."""
+        from playwright.async_api import Error
+
         found: dict[str, PublicCounts] = {}
-        for handle in {post.handle for post in posts}:
-            for replies in (False, True):
-                wanted = {p.tweet_id for p in posts if p.handle == handle and p.is_reply == replies}
-                if not wanted:
-                    continue
-                [tab] = await self._tabs.take(account, 1, 1)
+        groups = {(post.handle, post.is_reply) for post in posts}
+        for handle, replies in sorted(groups):
+            wanted = {post.tweet_id for post in posts if (post.handle, post.is_reply) == (handle, replies)}
+            [tab] = await self._tabs.take(account, 1, 1)
+            try:
                 seen = await reading.read_timeline(tab, self._base_url, handle, wanted, replies=replies)
-                counts = {tweet_id: public_counts(article, lang) for tweet_id, (article, lang) in seen.items()}
-                found.update({tweet_id: value for tweet_id, value in counts.items() if value.counts})
+            except Error:
+                await self._tabs.drop()
+                continue
+            counts = {tweet_id: public_counts(article, lang) for tweet_id, (article, lang) in seen.items()}
+            found.update({tweet_id: value for tweet_id, value in counts.items() if value.counts})
         return found
 
     async def _batch(
         self, account: str, posts: list[TweetRef], public: dict[str, PublicCounts]
-    ) -> AsyncIterator[MetricRead]:
-        """Read `posts` with as many tabs as there are; a Stop of one ends all and is raised after the reads so far."""
+    ) -> AsyncIterator[tuple[TweetRef, "MetricRead | Error"]]:
+        """Read `posts` with as many tabs as there are; an Error says that the tab, not the post, failed.
+
+        Raises Stop, with the posts that were not read, after handing out the reads so far."""
         tabs = await self._tabs.take(account, len(posts), min(self._tabs.size, len(posts)))
         waiting: asyncio.Queue[TweetRef] = asyncio.Queue()
-        done: asyncio.Queue[MetricRead | None] = asyncio.Queue()
+        done: asyncio.Queue[tuple[TweetRef, MetricRead | Error | Stop] | None] = asyncio.Queue()
         for post in posts:
             waiting.put_nowait(post)
         stops: list[Stop] = []
@@ -100,41 +119,43 @@ class BrowserMetrics:
             try:
                 while not stops and not waiting.empty():
                     post = waiting.get_nowait()
-                    done.put_nowait(await self._post(tab, post, public.get(post.tweet_id), stops))
+                    read = await self._post(tab, post, public.get(post.tweet_id))
+                    stops.extend([read] if isinstance(read, Stop) else [])
+                    done.put_nowait((post, read))
             finally:
                 done.put_nowait(None)
 
         workers = [asyncio.create_task(work(tab)) for tab in tabs]
+        unread: list[TweetRef] = []
         try:
             running = len(workers)
             while running:
-                read = await done.get()
-                if read is None:
+                item = await done.get()
+                if item is None:
                     running -= 1
+                elif isinstance(item[1], Stop):
+                    unread.append(item[0])
                 else:
-                    yield read
+                    yield item[0], item[1]
             await asyncio.gather(*workers)
         finally:
             for worker in workers:
                 worker.cancel()
         if stops:
             while not waiting.empty():
-                yield _failed(waiting.get_nowait(), f"{stops[0].state}: {stops[0].detail}")
-            raise stops[0]
+                unread.append(waiting.get_nowait())
+            raise Stop(stops[0].state, stops[0].detail, unread)
 
-    async def _post(self, tab: Tab, post: TweetRef, public: PublicCounts | None, stops: list[Stop]) -> MetricRead:
+    async def _post(self, tab: Tab, post: TweetRef, public: PublicCounts | None) -> "MetricRead | Error | Stop":
         from playwright.async_api import Error
 
         try:
             async with asyncio.timeout(POST_S):
                 return await self._read_post(tab, post, public)
-        except Stop as stop:
-            stops.append(stop)
-            return _failed(post, f"{stop.state}: {stop.detail}")
         except TimeoutError:
             return _failed(post, f"the page did not answer within {POST_S:.0f} s")
-        except Error as error:
-            return _failed(post, str(error).strip().splitlines()[0])
+        except (Stop, Error) as problem:
+            return problem
 
     async def _read_post(self, tab: Tab, post: TweetRef, public: PublicCounts | None) -> MetricRead:
         analytics = await reading.read_analytics(tab, self._base_url, post, want_page=public is None)

@@ -4,6 +4,10 @@
     const found = root.querySelector(selector);
     return found ? found.getAttribute("aria-label") || "" : null;
   };
+  const shown = (root, selector) => {
+    const found = root.querySelector(selector);
+    return found ? fold(found.innerText || "") : null;
+  };
   const own = [s.post_text, s.post_author, s.profile_bio].join(",");
   const fold = (text) => text.replace(/\u2019/g, "'").replace(/\u00a0/g, " ").split(/\s+/).join(" ").trim();
   // X draws emoji as pictures: their alternative text is part of what was written.
@@ -35,6 +39,13 @@
         bookmarks: label(article, s.bookmark_button),
       },
       views: label(article, s.analytics_link),
+      shown: {
+        replies: shown(article, s.reply_button),
+        retweets: shown(article, s.repost_button),
+        likes: shown(article, s.like_button),
+        bookmarks: shown(article, s.bookmark_button),
+        impressions: shown(article, s.analytics_link),
+      },
       quotes: quoted ? quoted.innerText : null,
       dialog: article.closest(s.dialog) !== null,
     };

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from xbot_dagster.domain.measuring.numbers import (
     PUBLIC_FIELDS,
+    Number,
     NumberError,
     is_english,
     leading_integer,
@@ -59,10 +60,11 @@ PageState = Literal[
 
 @dataclass(frozen=True)
 class PublicCounts:
-    """What one article shows everybody. `missing` names counts that could not be seen (they are not in `counts`)."""
+    """What one article shows everybody. A count that could not be seen is not in `counts`; `rounded` names those X rounded."""
 
     counts: dict[str, int]
     label: str | None
+    rounded: tuple[str, ...] = ()
     unsupported_locale: bool = False
     problem: str = ""
 
@@ -119,25 +121,38 @@ def article_of(page: dict[str, Any], tweet_id: str) -> Article | None:
 
 
 def public_counts(article: Article, lang: str) -> PublicCounts:
-    """Counts of an article. A count absent from the label is 0 only where the group and its four buttons are there."""
+    """Counts of an article: of its label, else of each button's own label, else as drawn on the button.
+
+    X leaves zeros out. So a count is 0 only where the article has its group and all four buttons and nothing is drawn on
+    its own; where anything of that is missing it is unknown.
+    """
     raw = article.raw
-    complete = raw["group"] and all(value is not None for value in raw["buttons"].values())
     if not is_english(lang):
         return _by_position(raw)
     if not raw["group"]:
         return PublicCounts({}, None, problem="no counts on the page")
     try:
         counts = parse_group_label(raw["label"], lang)
+        rounded = []
+        complete = all(value is not None for value in raw["buttons"].values())
+        for name, spoken in {**raw["buttons"], "impressions": raw["views"]}.items():
+            if name in counts or spoken is None:
+                continue
+            number = _own_count(spoken, raw["shown"][name], complete)
+            if number is not None:
+                counts[name] = number.value
+                rounded += [name] if number.approximate else []
     except NumberError as error:
         return PublicCounts({}, raw["label"], problem=str(error))
-    if complete:
-        for name in ("replies", "retweets", "likes", "bookmarks"):
-            counts.setdefault(name, 0)
-        if raw["views"] is not None and leading_integer(raw["views"]) is None:
-            counts.setdefault("impressions", 0)
-    if "impressions" not in counts and leading_integer(raw["views"]) is not None:
-        counts["impressions"] = leading_integer(raw["views"]) or 0
-    return PublicCounts({name: counts[name] for name in PUBLIC_FIELDS if name in counts}, raw["label"])
+    return PublicCounts({name: counts[name] for name in PUBLIC_FIELDS if name in counts}, raw["label"], tuple(rounded))
+
+
+def _own_count(spoken: str, drawn: str | None, complete: bool) -> Number | None:
+    """The count of one button: spoken ("143 Likes. Like"), drawn ("1.2K"), or the zero that X draws as nothing."""
+    exact = leading_integer(spoken)
+    if exact is not None:
+        return Number(exact, False, spoken)
+    return parse_count(drawn) or (Number(0, False, "") if complete else None)
 
 
 def _by_position(raw: dict[str, Any]) -> PublicCounts:
@@ -157,7 +172,7 @@ def page_state(page: dict[str, Any]) -> tuple[PageState, str]:
         return "challenge", "the account is locked or challenged"
     if site("text_suspended") in said:
         return "suspended", "the account is suspended"
-    if site("text_rate_limited") in said:
+    if page.get("limited") or said & {site("text_rate_limited"), site("text_rate_exceeded")}:
         return "rate_limited", "the site is limiting reads"
     if site("text_protected") in said:
         return "locked", "the posts are protected"

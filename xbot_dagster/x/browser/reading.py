@@ -1,6 +1,7 @@
 """How one post, one timeline, one profile is read in a tab. Every function ends with a value or a `Stop`, never with a guess."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -32,12 +33,13 @@ _ANALYTICS_REFUSALS = ("text_not_own", "text_other_views", "text_analytics_faile
 
 
 class Stop(Exception):
-    """The session, not the post, is the trouble: nothing more can be read with it."""
+    """The session, not the post, is the trouble: nothing more can be read with it. `unread`: posts it stopped."""
 
-    def __init__(self, state: str, detail: str) -> None:
+    def __init__(self, state: str, detail: str, unread: Sequence[TweetRef] = ()) -> None:
         super().__init__(detail)
         self.state = state
         self.detail = detail
+        self.unread = unread
 
 
 @dataclass
@@ -240,7 +242,12 @@ def combine(post: TweetRef, public: PublicCounts | None, analytics: Analytics) -
         status = "unsupported_locale" if public and public.unsupported_locale else "unavailable"
         return MetricRead(post.tweet_id, status, "browser", raw=raw, detail=problem)
     detail = "" if analytics.status == "ok" else "analytics_unavailable"
-    return MetricRead(post.tweet_id, "ok", "browser", approximate=analytics.rounded, raw=raw, detail=detail, **counts)
+    rounded = {name for name in (public.rounded if public else ()) if name not in analytics.counts} | set(
+        analytics.rounded
+    )
+    return MetricRead(
+        post.tweet_id, "ok", "browser", approximate=tuple(sorted(rounded)), raw=raw, detail=detail, **counts
+    )
 
 
 def counts_on(page: dict[str, Any] | None, tweet_id: str) -> PublicCounts | None:

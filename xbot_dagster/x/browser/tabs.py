@@ -44,6 +44,7 @@ class Tab:
 
     def __init__(self, page: "Page") -> None:
         self.page = page
+        self._limited = False
         self._waiting: dict[str, asyncio.Future[tuple[int, Any]]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         page.on("response", self._heard)
@@ -56,11 +57,14 @@ class Tab:
         return future
 
     async def look(self) -> dict[str, Any]:
-        """What the page shows now."""
-        return await self.page.evaluate(page_state.script(), page_state.script_arguments())
+        """What the page shows now, and whether a call of it has been answered with HTTP 429."""
+        page = await self.page.evaluate(page_state.script(), page_state.script_arguments())
+        return {**page, "limited": self._limited}
 
     def _heard(self, response: "Response") -> None:
         parts = urlsplit(response.url)
+        if response.status == 429 and "/graphql/" in parts.path:
+            self._limited = True
         if not parts.path.endswith("/" + site("activity_operation")):
             return
         future = self._waiting.get(_rest_id(parts.query, response.request.post_data) or "")
@@ -107,7 +111,23 @@ class Tabs:
         self._tabs: list[Tab] = []
 
     async def take(self, account: str, reads: int, tabs: int) -> list[Tab]:
-        """Up to `tabs` tabs of the account's session, good for `reads` more pages; recycles the context when it is worn."""
+        """Up to `tabs` tabs of the account's session, good for `reads` more pages; recycles the context when it is worn.
+
+        A browser that has died is started again, once. Raises BrowserError when that does not help."""
+        from playwright.async_api import Error
+
+        try:
+            return await self._take(account, reads, tabs)
+        except Error:
+            await self.drop()
+            await self._stop_browser()
+        try:
+            return await self._take(account, reads, tabs)
+        except Error as error:
+            reason = str(error).strip().splitlines()[0]
+            raise BrowserError(f"The browser does not open pages: {reason}", "Check it with: xbot doctor") from None
+
+    async def _take(self, account: str, reads: int, tabs: int) -> list[Tab]:
         if self._context is None or self._account != account or self._used + reads > READS_PER_CONTEXT:
             await self.drop()
             self._context = await self._new_context(account)
