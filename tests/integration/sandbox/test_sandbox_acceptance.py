@@ -120,7 +120,7 @@ def test_a_reset_connection_says_nothing_about_the_post(stage: Stage, fault: str
 
 @pytest.mark.parametrize("fault", ["accept_slow", "accept_drop_response"])
 def test_a_client_that_gives_up_waiting_has_posted_all_the_same(stage: Stage, fault: str) -> None:
-    params = {"seconds": 20.0} if fault == "accept_slow" else {"mode": "hang"}
+    params: dict[str, Any] = {"seconds": 20.0} if fault == "accept_slow" else {"mode": "hang"}
     stage.client.set_fault(fault, **params)
     with pytest.raises(SandboxError):
         SandboxClient(stage.client.url, timeout=0.5).recorded_post(stage.account, TEXT)

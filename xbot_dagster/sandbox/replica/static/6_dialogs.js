@@ -39,7 +39,7 @@ function overlays() {
   if (boot.page.staleToast) toast(WORD.sent, boot.page.staleToast);
   const kind = boot.page.overlay;
   if (kind === "consent_mask") {
-    const wall = h("div", { class: "layer" }, h("div#twc-cc-mask", { class: "mask" }), h("div#BottomBar", { class: "wall" }, h("span", {}, "Did someone say … cookies?"),
+    const wall = h("div", { class: "layer top" }, h("div#twc-cc-mask", { class: "mask" }), h("div#BottomBar", { class: "wall" }, h("span", {}, "Did someone say … cookies?"),
       h("button", { type: "button", role: "button", onclick: () => wall.remove() }, "Accept all cookies"), h("button", { type: "button", role: "button", onclick: () => wall.remove() }, "Refuse non-essential cookies")));
     layers().append(wall);
   }
