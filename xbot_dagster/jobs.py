@@ -3,8 +3,12 @@
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
+from xbot_dagster.assets.metadata import result
 from xbot_dagster.assets.posts import reconcile_in_doubt
 from xbot_dagster.partitions import daily
+from xbot_dagster.resources.database import Database
+from xbot_dagster.stages import alerts
+from xbot_dagster.stages.notifying import Notifier
 
 # No run retry may repeat a submit; posting decides about retries itself, item by item.
 _NEVER_RETRY = {"dagster/max_retries": "0"}
@@ -45,4 +49,21 @@ def reconcile() -> None:
     reconcile_in_doubt()
 
 
-everything = [refresh_candidates, plan, reply, post, reconcile, collect, snapshot_followers, learn, train]
+@dg.op(description="Opens, closes, escalates and delivers alerts; pings the dead-man address.")
+def judge_alerts(
+    context: dg.OpExecutionContext, database: dg.ResourceParam[Database], notifier: dg.ResourceParam[Notifier]
+) -> None:
+    report = alerts.run(database.engine, database.clock, database.settings, notifier)
+    context.add_output_metadata(dict(result(report).metadata or {}))
+
+
+@dg.job(
+    description="Tell people what needs them.",
+    tags={"dagster-celery/queue": "default"},
+    executor_def=dg.in_process_executor,
+)
+def evaluate_alerts() -> None:
+    judge_alerts()
+
+
+everything = [refresh_candidates, plan, reply, post, reconcile, collect, snapshot_followers, learn, train, evaluate_alerts]

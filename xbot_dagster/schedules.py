@@ -13,7 +13,7 @@ from xbot_dagster.stages import plan as planning
 def refresh_sources(context: dg.ScheduleEvaluationContext, database: dg.ResourceParam[Database]):
     """Every six hours: read the sources."""
     return ask(
-        "refresh_sources", "schedule", context.instance, database, lambda _: [dg.RunRequest()], busy_with=["refresh_candidates"]
+        "refresh_sources", "schedule", context, database, lambda _: [dg.RunRequest()], busy_with=["refresh_candidates"]
     )
 
 
@@ -24,7 +24,7 @@ def plan_days(context: dg.ScheduleEvaluationContext, database: dg.ResourceParam[
     def question(conn: Connection) -> Answer:
         return [dg.RunRequest()] if planning.needs_planning(conn, database.clock.now()) else "every account's day is planned"
 
-    return ask("plan_days", "schedule", context.instance, database, question, busy_with=["plan"])
+    return ask("plan_days", "schedule", context, database, question, busy_with=["plan"])
 
 
 @dg.schedule(job=jobs.reply, cron_schedule="32 */4 * * *", default_status=dg.DefaultScheduleStatus.RUNNING)
@@ -34,7 +34,7 @@ def answer_mentions(context: dg.ScheduleEvaluationContext, database: dg.Resource
     def question(conn: Connection) -> Answer:
         return [dg.RunRequest()] if database.settings.replies_enabled else "REPLIES_ENABLED=false"
 
-    return ask("answer_mentions", "schedule", context.instance, database, question, busy_with=["reply"])
+    return ask("answer_mentions", "schedule", context, database, question, busy_with=["reply"])
 
 
 everything = [refresh_sources, plan_days, answer_mentions]

@@ -1,6 +1,5 @@
 """content_predictor and timing_predictor: versioned models. Today's partition trains for real; an earlier one is a back-test."""
 
-from collections.abc import Iterator
 from datetime import date, timedelta
 
 import dagster as dg
@@ -11,6 +10,7 @@ from xbot_dagster.assets.outcomes import pass2_outcomes
 from xbot_dagster.partitions import daily, single_run
 from xbot_dagster.resources.database import Database
 from xbot_dagster.stages import backtest, train
+from xbot_dagster.stages.trained import TrainingSummary
 from xbot_dagster.store.cache import Cache
 from xbot_dagster.store.deployment import accounts
 
@@ -25,9 +25,9 @@ from xbot_dagster.store.deployment import accounts
 )
 def content_predictor(
     context: dg.AssetExecutionContext, database: dg.ResourceParam[Database], cache: dg.ResourceParam[Cache]
-) -> Iterator[dg.MaterializeResult]:
+) -> dg.MaterializeResult:
     """Predicts impressions, retweets, engagement and profile visits of a draft; promoted only if it beats the rolling mean."""
-    yield _trained(context, database, cache, "content")
+    return _trained(context, database, cache, "content")
 
 
 @dg.asset(
@@ -40,9 +40,9 @@ def content_predictor(
 )
 def timing_predictor(
     context: dg.AssetExecutionContext, database: dg.ResourceParam[Database], cache: dg.ResourceParam[Cache]
-) -> Iterator[dg.MaterializeResult]:
+) -> dg.MaterializeResult:
     """Predicts how the hour and weekday in the account's zone move reach."""
-    yield _trained(context, database, cache, "timing")
+    return _trained(context, database, cache, "timing")
 
 
 def _trained(context: dg.AssetExecutionContext, database: Database, cache: Cache, kind: str) -> dg.MaterializeResult:
@@ -52,11 +52,10 @@ def _trained(context: dg.AssetExecutionContext, database: Database, cache: Cache
     with database.engine.connect() as conn:
         names = [a.account for a in accounts(conn)]
     reports = []
-    for offset in range((last - first).days + 1):
-        day = first + timedelta(days=offset)
-        for account in names:
-            if day >= today:
-                reports.append(train.run(database.engine, database.clock, database.settings, cache, account, kind, day))
-            else:
-                reports.append(backtest.run_partition(database.engine, database.clock, database.settings, account, day, kind))
-    return result(train.TrainingSummary.of(reports), table="predictor_versions")
+    for account in names:
+        if first < today:
+            yesterday = min(last, today - timedelta(days=1))
+            reports += backtest.run_range(database.engine, database.clock, database.settings, account, first, yesterday, kind)
+        if last >= today:
+            reports.append(train.run(database.engine, database.clock, database.settings, cache, account, kind, today))
+    return result(TrainingSummary.of(reports), table="predictor_versions")

@@ -7,7 +7,7 @@ import click
 import typer
 
 from xbot_dagster import __version__
-from xbot_dagster.cli import content, dev, home, loop, queue, rehearse
+from xbot_dagster.cli import content, dev, home, learning, loop, measuring, operations, queue, rehearse
 from xbot_dagster.cli.runtime import errors, show_log_lines
 from xbot_dagster.errors import UserError
 
@@ -31,7 +31,7 @@ def _root(version: Annotated[bool, typer.Option("--version", callback=_version, 
     show_log_lines()
 
 
-for _module in (home, rehearse, dev, loop, queue, content):
+for _module in (home, rehearse, dev, loop, queue, content, measuring, learning, operations):
     _module.mount(app)
 
 

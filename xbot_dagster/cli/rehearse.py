@@ -45,7 +45,9 @@ def _run(settings: Settings, plan: object, *, verbose: bool) -> None:
 
     assert isinstance(plan, driver.Plan)
     logging.getLogger("dagster").setLevel(logging.CRITICAL)
-    logging.getLogger("xbot").setLevel(logging.INFO if verbose else logging.CRITICAL)
+    if not verbose:
+        # Dagster sets the logger's level at each run, so the lines are kept from the terminal by having no handler there.
+        logging.getLogger("xbot").handlers = [logging.NullHandler()]
     rehearsal = driver.Rehearsal(settings, plan)
     total = (plan.until - plan.start).total_seconds()
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f}%"), TimeElapsedColumn())

@@ -144,8 +144,8 @@ class Rehearsal:
                         "notifier": notifier_resource(self.settings),
                     }
                     with Runner(self.settings, build_definitions(self.settings, resources)) as runner:
-                        shared = {**resources, "database": Database(lambda: deployment, "", "rehearsal")}
-                        self._loop(Ticker(runner, shared, self.disabled), deployment.engine, progress)
+                        asked = {"database": Database(lambda: deployment, "", "rehearsal")}
+                        self._loop(Ticker(runner, asked, self.disabled), deployment.engine, progress)
                 finally:
                     x.close()
                     self._save(self.clock.now(), time.monotonic() - started, memory.peak_mb)

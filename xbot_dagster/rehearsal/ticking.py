@@ -27,7 +27,7 @@ class Requested:
 
 @dataclass
 class Ticker:
-    """The shipped schedules and sensors on a simulated clock. `disabled` names those that are switched off."""
+    """The shipped schedules and sensors on a simulated clock. `resources` are what they ask; `disabled` names those switched off."""
 
     runner: Runner
     resources: Mapping[str, Any]
@@ -69,18 +69,22 @@ class Ticker:
         return [s for s in self.runner.definitions.sensors or () if isinstance(s, dg.SensorDefinition) and s.name not in self.disabled]
 
     def _evaluate_schedule(self, schedule: dg.ScheduleDefinition, at: datetime) -> list[dg.RunRequest]:
-        with dg.build_schedule_context(self.runner.instance, scheduled_execution_time=at, resources=self.resources) as context:
-            return list(schedule.evaluate_tick(context).run_requests or [])
+        with dg.build_schedule_context(self.runner.instance, scheduled_execution_time=at) as context:
+            return _requested(schedule(context, **self.resources))
 
     def _evaluate_sensor(self, sensor: dg.SensorDefinition) -> list[dg.RunRequest]:
-        with dg.build_sensor_context(self.runner.instance, sensor_name=sensor.name, resources=self.resources) as context:
-            return list(sensor.evaluate_tick(context).run_requests or [])
+        with dg.build_sensor_context(self.runner.instance, sensor_name=sensor.name) as context:
+            return _requested(sensor(context, **self.resources))
 
     def _requests(self, name: str, tag: str, requests: list[dg.RunRequest], default_job: str | None) -> Iterator[Requested]:
         for request in requests:
             job = request.job_name or default_job
             assert job is not None, f"{name} asked for a run without naming a job"
             yield Requested(name, tag, request, job)
+
+
+def _requested(answer: Any) -> list[dg.RunRequest]:
+    return [] if answer is None or isinstance(answer, dg.SkipReason) else list(answer)
 
 
 def _next_tick(cron: Any, after: datetime) -> datetime:

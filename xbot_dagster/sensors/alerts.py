@@ -18,4 +18,4 @@ def due_alerts(context: dg.SensorEvaluationContext, database: dg.ResourceParam[D
     def question(conn: Connection) -> Answer:
         return [dg.RunRequest(job_name="evaluate_alerts")] if alerts.alerts_due(conn, database.settings) else "no rule fires or changes"
 
-    return ask("due_alerts", "sensor", context.instance, database, question, busy_with=["evaluate_alerts"])
+    return ask("due_alerts", "sensor", context, database, question, busy_with=["evaluate_alerts"])

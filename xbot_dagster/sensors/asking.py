@@ -28,7 +28,7 @@ _UNFINISHED = [
 def ask(
     name: str,
     kind: str,
-    instance: dg.DagsterInstance,
+    context: dg.SensorEvaluationContext | dg.ScheduleEvaluationContext,
     database: Database,
     question: Callable[[Connection], Answer],
     *,
@@ -37,9 +37,10 @@ def ask(
     """Ask `question`; a string is the reason for doing nothing. `busy_with` are jobs that must not already be under way."""
     try:
         with database.engine.begin() as conn:
+            ticks.need_not_wait_for_the_disk(conn)
             answer = question(conn)
             if not isinstance(answer, str):
-                under_way = [job for job in busy_with if _under_way(instance, job)]
+                under_way = [job for job in busy_with if _under_way(context.instance, job)]
                 if under_way:
                     answer = f"a run of {', '.join(under_way)} is still under way"
             if isinstance(answer, str):

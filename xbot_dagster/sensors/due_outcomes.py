@@ -19,7 +19,7 @@ def due_outcomes(context: dg.SensorEvaluationContext, database: dg.ResourceParam
             return "no post is due for pass 1 or pass 2"
         return [dg.RunRequest(job_name="collect", asset_selection=[dg.AssetKey(f"pass{number}_outcomes") for number in due])]
 
-    return ask("due_outcomes", "sensor", context.instance, database, question, busy_with=["collect"])
+    return ask("due_outcomes", "sensor", context, database, question, busy_with=["collect"])
 
 
 @dg.sensor(job=jobs.snapshot_followers, minimum_interval_seconds=300, default_status=RUNNING, description="Takes a follower snapshot every six hours.")
@@ -29,4 +29,4 @@ def due_snapshots(context: dg.SensorEvaluationContext, database: dg.ResourcePara
             return "REAL_METRICS_ENABLED=false"
         return [dg.RunRequest(job_name="snapshot_followers")] if followers.snapshots_due(conn) else "the last snapshot is younger than six hours"
 
-    return ask("due_snapshots", "sensor", context.instance, database, question, busy_with=["snapshot_followers"])
+    return ask("due_snapshots", "sensor", context, database, question, busy_with=["snapshot_followers"])

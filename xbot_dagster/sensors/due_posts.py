@@ -14,7 +14,7 @@ def due_posts(context: dg.SensorEvaluationContext, database: dg.ResourceParam[Da
     def question(conn: Connection) -> Answer:
         return [dg.RunRequest(job_name="post")] if posting.posting_due(conn) else "no decision is due"
 
-    return ask("due_posts", "sensor", context.instance, database, question, busy_with=["post", "reconcile"])
+    return ask("due_posts", "sensor", context, database, question, busy_with=["post", "reconcile"])
 
 
 @dg.sensor(job=jobs.reconcile, minimum_interval_seconds=30, default_status=RUNNING, description="Looks again when a post in doubt is due for a look.")
@@ -22,4 +22,4 @@ def due_reconciliations(context: dg.SensorEvaluationContext, database: dg.Resour
     def question(conn: Connection) -> Answer:
         return [dg.RunRequest(job_name="reconcile")] if posting.reconcile_due(conn) else "nothing is in doubt"
 
-    return ask("due_reconciliations", "sensor", context.instance, database, question, busy_with=["post", "reconcile"])
+    return ask("due_reconciliations", "sensor", context, database, question, busy_with=["post", "reconcile"])

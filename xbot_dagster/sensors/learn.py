@@ -30,4 +30,4 @@ def due_learning(context: dg.SensorEvaluationContext, database: dg.ResourceParam
             requests.append(dg.RunRequest(job_name="train", partition_key=today))
         return requests or "no new outcomes worth a cycle"
 
-    return ask("due_learning", "sensor", context.instance, database, question, busy_with=["learn", "train"])
+    return ask("due_learning", "sensor", context, database, question, busy_with=["learn", "train"])

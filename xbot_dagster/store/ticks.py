@@ -7,6 +7,11 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 
+def need_not_wait_for_the_disk(conn: Connection) -> None:
+    """This transaction only notes a tick: a power cut may take the last ones, and many a second would keep the disk busy."""
+    conn.execute(text("SET LOCAL synchronous_commit = off"))
+
+
 def record(
     conn: Connection, name: str, kind: str, *, did: dict[str, Any] | None = None, skipped: str | None = None, account: str | None = None
 ) -> None:

@@ -36,6 +36,7 @@ _SELECTORS = (
     "followers_link",
     "consent_mask",
     "login_button",
+    "own_profile_link",
 )
 METRIC_LABELS = {
     "metric_impressions": "impressions",

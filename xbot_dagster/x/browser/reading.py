@@ -27,6 +27,7 @@ STABLE_S = 0.35  # two equal looks this far apart: the dialog counts up from zer
 JSON_GRACE_S = 1.0  # the answer to the analytics call may be a moment behind the dialog it fills
 PAGE_S = 12.0
 SCROLL_S = 3.0
+END_S = 0.9  # a hydrated page at its bottom with no progress bar for so long has no more to show
 MAX_SCROLLS = 400
 _SESSION_STATES = {"expired", "challenge", "suspended", "consent", "rate_limited"}
 _ANALYTICS_REFUSALS = ("text_not_own", "text_other_views", "text_analytics_failed", "text_went_wrong", "text_reload")
@@ -79,18 +80,25 @@ async def read_timeline(
 
 
 async def _until_articles(tab: Tab, seen: set[str], patience: float) -> dict[str, Any] | None:
-    """The page as soon as it shows an article not in `seen`; None when it does not within `patience` seconds.
+    """The page as soon as it shows an article not in `seen`; None when it does not within `patience` seconds, or rests at its end.
 
     A page that failed to load is asked once more: X's own remark for it is mostly a script that came late.
     """
     loop = asyncio.get_running_loop()
     deadline = loop.time() + patience
     reloaded = False
+    resting_since: float | None = None
     while loop.time() < deadline:
         page = await tab.look()
         _raise_for_session(page)
         if any(a.tweet_id not in seen for a in articles(page)):
             return page
+        if not (page.get("resting") and page.get("hydrated")):
+            resting_since = None
+        elif resting_since is None:
+            resting_since = loop.time()
+        elif loop.time() - resting_since >= END_S:
+            return None
         if page_state(page)[0] == "broken":
             if reloaded:
                 return None
