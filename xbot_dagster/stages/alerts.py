@@ -81,6 +81,14 @@ def run(engine: Engine, clock: Clock, settings: Settings, notifier: Notifier) ->
     return AlertReport(len(opening), len(ending) + len(gone), len(escalated), sent, failed, deadman)
 
 
+def watch(engine: Engine, clock: Clock, settings: Settings, notifier: Notifier) -> AlertReport | None:
+    """Evaluate only where the loop has fallen silent: what a process outside Dagster does every minute. None: not needed."""
+    with engine.begin() as conn:
+        facts = condition.read(conn, settings, usage.budget_day(clock.now(), settings))
+        needed = alerting.stalled(facts) and alerts_due(conn, settings)
+    return run(engine, clock, settings, notifier) if needed else None
+
+
 def _changes(facts: alerting.Facts, known: list[AlertRow]) -> tuple[list[Finding], list[int]]:
     """Findings that have no open alert yet, and ids of open alerts whose finding is gone."""
     found = alerting.findings(facts)
