@@ -32,12 +32,29 @@ refresh_candidates = _job("refresh_candidates", "content_candidates", descriptio
 plan = _job("plan", "queued_decisions", description="Fill each account's coming day with decisions.")
 reply = _job("reply", "queued_replies", description="Draft answers to people who addressed us.", queue="collect")
 post = _job("post", "posted_tweets", description="Publish what is due.", queue="post")
-collect = _job("collect", "pass1_outcomes", "pass2_outcomes", description="Read the outcomes that are due.", queue="collect")
-snapshot_followers = _job("snapshot_followers", "follower_snapshots", description="Read the follower counts.", queue="collect")
-learn = _job(
-    "learn", "post_features", "bandit_arms", "experiment_lift", description="Learn from new outcomes.", queue="train", partitions=daily
+collect = _job(
+    "collect", "pass1_outcomes", "pass2_outcomes", description="Read the outcomes that are due.", queue="collect"
 )
-train = _job("train", "content_predictor", "timing_predictor", description="Train predictor versions.", queue="train", partitions=daily)
+snapshot_followers = _job(
+    "snapshot_followers", "follower_snapshots", description="Read the follower counts.", queue="collect"
+)
+learn = _job(
+    "learn",
+    "post_features",
+    "bandit_arms",
+    "experiment_lift",
+    description="Learn from new outcomes.",
+    queue="train",
+    partitions=daily,
+)
+train = _job(
+    "train",
+    "content_predictor",
+    "timing_predictor",
+    description="Train predictor versions.",
+    queue="train",
+    partitions=daily,
+)
 
 
 @dg.job(
@@ -66,4 +83,15 @@ def evaluate_alerts() -> None:
     judge_alerts()
 
 
-everything = [refresh_candidates, plan, reply, post, reconcile, collect, snapshot_followers, learn, train, evaluate_alerts]
+everything = [
+    refresh_candidates,
+    plan,
+    reply,
+    post,
+    reconcile,
+    collect,
+    snapshot_followers,
+    learn,
+    train,
+    evaluate_alerts,
+]

@@ -13,6 +13,8 @@ daily = dg.DailyPartitionsDefinition(start_date=FIRST_DAY, end_offset=1)
 # left out, wherever the assets are loaded.
 warnings.filterwarnings("ignore", message="Parameter `backfill_policy` of function `asset`", category=dg.BetaWarning)
 # Dagster's own default sensor sets a beta parameter of Dagster.
-warnings.filterwarnings("ignore", message="Parameter `owners` of initializer `SensorDefinition", category=dg.BetaWarning)
+warnings.filterwarnings(
+    "ignore", message="Parameter `owners` of initializer `SensorDefinition", category=dg.BetaWarning
+)
 
 single_run = dg.BackfillPolicy.single_run()

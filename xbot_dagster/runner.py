@@ -13,11 +13,15 @@ from types import TracebackType
 import dagster as dg
 
 from xbot_dagster.embedded import services
+from xbot_dagster.embedded.home import started_at
 from xbot_dagster.errors import UserError
 from xbot_dagster.resources.dagster_home import environment
+from xbot_dagster.sensors.asking import UNFINISHED
 from xbot_dagster.settings import Settings, load_settings
 
 
+# Which process executes a run: "pid:start time".
+_PROCESS = "xbot/process"
 # The caller prints what it wants to say; Dagster's own lines stay in the event log.
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
@@ -35,12 +39,23 @@ class Runner:
         self.instance = dg.DagsterInstance.get()
         # Dagster's Postgres storage opens a connection per statement unless told that a long-lived process uses it.
         self.instance.optimize_for_webserver(statement_timeout=60_000, pool_recycle=600, max_overflow=8)
+        self._process = f"{os.getpid()}:{started_at(os.getpid())}"
+        self._end_the_dead()
 
     def __enter__(self) -> "Runner":
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.instance.dispose()
+
+    def _end_the_dead(self) -> None:
+        """Fail the runs whose process was killed: nobody else would, and sensors wait while a run seems under way."""
+        for run in self.instance.get_runs(dg.RunsFilter(statuses=UNFINISHED)):
+            process = run.tags.get(_PROCESS)
+            if process is not None and not _alive(process):
+                self.instance.report_run_failed(run, f"The process {process.split(':')[0]} that ran it ended.")
 
     def run(
         self,
@@ -57,7 +72,7 @@ class Runner:
             result = self.definitions.resolve_job_def(job).execute_in_process(
                 run_config=_QUIET,
                 instance=self.instance,
-                tags=tags,
+                tags={**(tags or {}), _PROCESS: self._process},
                 partition_key=partition_key,
                 asset_selection=asset_selection,
                 run_id=run_id or str(uuid.uuid4()),
@@ -66,6 +81,11 @@ class Runner:
         if not result.success:
             raise StageFailed(f"The {job} run failed: {_cause(result)}", f"Its run is {result.run_id}.")
         return result
+
+
+def _alive(process: str) -> bool:
+    pid, _, started = process.partition(":")
+    return str(started_at(int(pid))) == started
 
 
 def _cause(result: dg.ExecuteInProcessResult) -> str:
@@ -80,7 +100,9 @@ def _cause(result: dg.ExecuteInProcessResult) -> str:
     return "no step reported why"
 
 
-def run_job(job: str, run_id: str | None = None, tags: Mapping[str, str] | None = None, partition_key: str | None = None) -> dg.ExecuteInProcessResult:
+def run_job(
+    job: str, run_id: str | None = None, tags: Mapping[str, str] | None = None, partition_key: str | None = None
+) -> dg.ExecuteInProcessResult:
     """Run a shipped job on the deployment of this environment."""
     from xbot_dagster.definitions import build_definitions
 

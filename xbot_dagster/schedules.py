@@ -22,7 +22,11 @@ def plan_days(context: dg.ScheduleEvaluationContext, database: dg.ResourceParam[
     """Every hour: plan for the accounts whose local day still lacks decisions (usually just after their midnight)."""
 
     def question(conn: Connection) -> Answer:
-        return [dg.RunRequest()] if planning.needs_planning(conn, database.clock.now()) else "every account's day is planned"
+        return (
+            [dg.RunRequest()]
+            if planning.needs_planning(conn, database.clock.now())
+            else "every account's day is planned"
+        )
 
     return ask("plan_days", "schedule", context, database, question, busy_with=["plan"])
 

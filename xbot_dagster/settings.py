@@ -36,7 +36,10 @@ class Settings(BaseSettings):
 
     @classmethod
     def settings_customise_sources(
-        cls, settings_cls: type[BaseSettings], init_settings: PydanticBaseSettingsSource, **_: PydanticBaseSettingsSource
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        **_: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         return (init_settings,)
 
@@ -190,7 +193,11 @@ class Settings(BaseSettings):
             found.append(f"PUBLISHER={self.publisher} exists only in MODE=sandbox: use shadow, x_api or playwright.")
         if self.MODE == "sandbox" and self.publisher in ("x_api", "playwright"):
             found.append(f"PUBLISHER={self.publisher} is refused in MODE=sandbox: use sandbox, recorded or shadow.")
-        if self.publisher == "playwright" and not self.ACCEPT_BROWSER_AUTOMATION_RISK and not is_loopback(self.X_BASE_URL):
+        if (
+            self.publisher == "playwright"
+            and not self.ACCEPT_BROWSER_AUTOMATION_RISK
+            and not is_loopback(self.X_BASE_URL)
+        ):
             found.append(
                 "PUBLISHER=playwright drives a website whose rules forbid it and may cost the account: "
                 "use PUBLISHER=x_api, or set ACCEPT_BROWSER_AUTOMATION_RISK=true."
@@ -217,7 +224,9 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
     try:
         settings = Settings(**values)  # pyright: ignore[reportArgumentType] (pydantic converts the strings)
     except ValidationError as error:
-        raise SettingsError(" ".join(_sentence(e, values) for e in error.errors()), "Correct it in the environment or in .env.") from None
+        raise SettingsError(
+            " ".join(_sentence(e, values) for e in error.errors()), "Correct it in the environment or in .env."
+        ) from None
     complaints = settings.complaints()
     if complaints:
         raise SettingsError(" ".join(complaints))

@@ -68,8 +68,18 @@ def test_nothing_repeats_a_submit(definitions: dg.Definitions) -> None:
 
 
 def test_sensors_and_schedules_run_without_being_switched_on(definitions: dg.Definitions) -> None:
-    assert {s.name for s in definitions.sensors or ()} >= {"due_posts", "due_outcomes", "due_snapshots", "due_learning", "due_alerts"}
-    assert all(s.default_status == dg.DefaultSensorStatus.RUNNING for s in definitions.sensors or () if isinstance(s, dg.SensorDefinition))
+    assert {s.name for s in definitions.sensors or ()} >= {
+        "due_posts",
+        "due_outcomes",
+        "due_snapshots",
+        "due_learning",
+        "due_alerts",
+    }
+    assert all(
+        s.default_status == dg.DefaultSensorStatus.RUNNING
+        for s in definitions.sensors or ()
+        if isinstance(s, dg.SensorDefinition)
+    )
     schedules = [s for s in definitions.schedules or () if isinstance(s, dg.ScheduleDefinition)]
     assert schedules
     assert all(s.default_status == dg.DefaultScheduleStatus.RUNNING for s in schedules)
@@ -90,7 +100,9 @@ def test_dagster_stores_through_psycopg2(tmp_path: Path) -> None:
     from xbot_dagster.embedded.services import Services
     from xbot_dagster.resources.dagster_home import environment
 
-    services = Services(Home(tmp_path), "postgresql://a@/x", "postgresql://postgres@/dagster?host=/tmp", "redis://", True, True)
+    services = Services(
+        Home(tmp_path), "postgresql://a@/x", "postgresql://postgres@/dagster?host=/tmp", "redis://", True, True
+    )
     variables = environment(load_settings({"XBOT_HOME": str(tmp_path)}), services)
     assert variables["DAGSTER_PG_URL"].startswith("postgresql+psycopg2://")
     assert (tmp_path / "dagster" / "dagster.yaml").read_text() == (ROOT / "dagster.yaml").read_text()

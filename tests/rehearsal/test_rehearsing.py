@@ -13,7 +13,9 @@ POSTS = "SELECT decision_id::text, tweet_id, text, posted_at FROM posted_decisio
 REWARDS = "SELECT decision_id::text, collected_pass, reward_version, reward FROM outcome_rewards ORDER BY 1, 2, 3"
 
 
-def test_the_same_seed_gives_the_same_decisions_posts_and_rewards(rehearse: Rehearse, recorded_rehearsal: Rehearsed) -> None:
+def test_the_same_seed_gives_the_same_decisions_posts_and_rewards(
+    rehearse: Rehearse, recorded_rehearsal: Rehearsed
+) -> None:
     again = rehearse()
     for sql in (DECISIONS, POSTS, REWARDS):
         first = [tuple(row) for row in recorded_rehearsal.rows(sql)]
@@ -30,7 +32,11 @@ def test_another_seed_gives_another_world(rehearse: Rehearse, recorded_rehearsal
 @pytest.mark.parametrize(
     ("switched_off", "still", "alive"),
     [
-        ("due_posts", "SELECT count(*) FROM posted_decisions", "SELECT count(*) FROM content_metadata WHERE status IN ('queued', 'expired')"),
+        (
+            "due_posts",
+            "SELECT count(*) FROM posted_decisions",
+            "SELECT count(*) FROM content_metadata WHERE status IN ('queued', 'expired')",
+        ),
         ("due_outcomes", "SELECT count(*) FROM outcomes", "SELECT count(*) FROM posted_decisions"),
     ],
 )

@@ -39,7 +39,9 @@ STAMPED = (
 def test_what_we_say_is_live_is_what_is_live(browser_rehearsal: Rehearsed) -> None:
     with opened(browser_rehearsal.settings) as deployment:
         ledger = world(deployment).ledger(handle="xbot_demo")
-    ours = {row.tweet_id for row in browser_rehearsal.rows("SELECT tweet_id FROM decision_parts WHERE tweet_id IS NOT NULL")}
+    ours = {
+        row.tweet_id for row in browser_rehearsal.rows("SELECT tweet_id FROM decision_parts WHERE tweet_id IS NOT NULL")
+    }
     assert len(ours) >= 15
     assert ledger["duplicates"] == 0
     assert {str(post["id"]) for post in ledger["posts"]} == ours
@@ -56,7 +58,9 @@ def test_every_post_a_day_old_has_both_passes(browser_rehearsal: Rehearsed) -> N
         until=browser_rehearsal.record.until,
     )
     assert missing == []
-    assert browser_rehearsal.value("SELECT count(*) FROM outcomes WHERE impressions IS NULL OR read_status <> 'ok'") == 0
+    assert (
+        browser_rehearsal.value("SELECT count(*) FROM outcomes WHERE impressions IS NULL OR read_status <> 'ok'") == 0
+    )
 
 
 def test_every_row_names_a_stored_run_that_a_sensor_or_schedule_started(browser_rehearsal: Rehearsed) -> None:
@@ -72,7 +76,15 @@ def test_every_row_names_a_stored_run_that_a_sensor_or_schedule_started(browser_
 
 
 def test_everything_is_marked_simulated(browser_rehearsal: Rehearsed) -> None:
-    for table in ("content_metadata", "posted_decisions", "outcomes", "follower_snapshots", "bandit_arms", "predictor_versions", "api_usage"):
+    for table in (
+        "content_metadata",
+        "posted_decisions",
+        "outcomes",
+        "follower_snapshots",
+        "bandit_arms",
+        "predictor_versions",
+        "api_usage",
+    ):
         assert browser_rehearsal.value(f"SELECT bool_and(simulated) FROM {table}") is True, table
     assert browser_rehearsal.rows("SELECT DISTINCT generation_source FROM content_metadata") == [("synthetic",)]
 
@@ -89,7 +101,9 @@ def test_each_post_passed_all_gates(browser_rehearsal: Rehearsed) -> None:
 
 
 def test_choices_are_logged_with_their_propensities(browser_rehearsal: Rehearsed) -> None:
-    for row in browser_rehearsal.rows("SELECT candidates, joint_propensity, arm_propensity, arm, hour FROM decision_choices"):
+    for row in browser_rehearsal.rows(
+        "SELECT candidates, joint_propensity, arm_propensity, arm, hour FROM decision_choices"
+    ):
         pairs = row.candidates if isinstance(row.candidates, dict) else json.loads(row.candidates)
         total = sum(p for hours in pairs.values() for p in hours.values())
         assert total == pytest.approx(1, abs=1e-6)

@@ -11,7 +11,10 @@ from xbot_dagster.store.cache import Cache
 
 
 @dg.asset(
-    deps=[pass1_outcomes, pass2_outcomes, follower_snapshots], group_name="learning", kinds={"postgres", "redis"}, tags={"stage": "learn"}
+    deps=[pass1_outcomes, pass2_outcomes, follower_snapshots],
+    group_name="learning",
+    kinds={"postgres", "redis"},
+    tags={"stage": "learn"},
 )
 def bandit_arms(database: dg.ResourceParam[Database], cache: dg.ResourceParam[Cache]) -> dg.MaterializeResult:
     """Learns each final outcome exactly once per learner version; pass 2 replaces pass 1."""

@@ -15,7 +15,12 @@ from xbot_dagster.stages.serving import ContentScorer
 from xbot_dagster.store.cache import Cache
 
 
-@dg.asset(deps=[content_candidates, serving_predictor], group_name="decisions", kinds={"postgres", "openai"}, tags={"stage": "plan"})
+@dg.asset(
+    deps=[content_candidates, serving_predictor],
+    group_name="decisions",
+    kinds={"postgres", "openai"},
+    tags={"stage": "plan"},
+)
 def queued_decisions(
     database: dg.ResourceParam[Database], llm: dg.ResourceParam[LlmFactory], cache: dg.ResourceParam[Cache]
 ) -> dg.MaterializeResult:
@@ -35,7 +40,9 @@ def queued_decisions(
     return result(report, table="content_metadata")
 
 
-@dg.asset(deps=[x_mentions], group_name="decisions", kinds={"postgres", "openai", "playwright"}, tags={"stage": "reply"})
+@dg.asset(
+    deps=[x_mentions], group_name="decisions", kinds={"postgres", "openai", "playwright"}, tags={"stage": "reply"}
+)
 def queued_replies(
     database: dg.ResourceParam[Database], llm: dg.ResourceParam[LlmFactory], x: dg.ResourceParam[X]
 ) -> dg.MaterializeResult:

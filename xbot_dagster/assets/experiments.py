@@ -21,5 +21,7 @@ from xbot_dagster.stages import lift
 )
 def experiment_lift(context: dg.AssetExecutionContext, database: dg.ResourceParam[Database]) -> dg.MaterializeResult:
     """Doubly robust lift with a confidence sequence; refused where overlap or sample is too small."""
-    report = lift.run(database.engine, database.clock, database.settings, date.fromisoformat(context.partition_key_range.end))
+    report = lift.run(
+        database.engine, database.clock, database.settings, date.fromisoformat(context.partition_key_range.end)
+    )
     return result(report, table="experiment_lifts")

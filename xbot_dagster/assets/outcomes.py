@@ -16,7 +16,12 @@ def pass1_outcomes(database: dg.ResourceParam[Database], x: dg.ResourceParam[X])
     return result(report, table="outcomes")
 
 
-@dg.asset(deps=[posted_tweets, pass1_outcomes], group_name="measuring", kinds={"postgres", "playwright"}, tags={"stage": "collect"})
+@dg.asset(
+    deps=[posted_tweets, pass1_outcomes],
+    group_name="measuring",
+    kinds={"postgres", "playwright"},
+    tags={"stage": "collect"},
+)
 def pass2_outcomes(database: dg.ResourceParam[Database], x: dg.ResourceParam[X]) -> dg.MaterializeResult:
     """Counts read twenty-four hours after posting: what is learned from."""
     report = collect.run(database.engine, database.clock, database.settings, x.source_for(database), passes=(2,))

@@ -22,7 +22,12 @@ def posted_tweets(database: dg.ResourceParam[Database], x: dg.ResourceParam[X]) 
     return result(report, table="posted_decisions")
 
 
-@dg.op(pool="x_post", description="Looks for posts in doubt on our own timeline: adopts, waits, returns to the queue, or asks a person.")
-def reconcile_in_doubt(context: dg.OpExecutionContext, database: dg.ResourceParam[Database], x: dg.ResourceParam[X]) -> None:
+@dg.op(
+    pool="x_post",
+    description="Looks for posts in doubt on our own timeline: adopts, waits, returns to the queue, or asks a person.",
+)
+def reconcile_in_doubt(
+    context: dg.OpExecutionContext, database: dg.ResourceParam[Database], x: dg.ResourceParam[X]
+) -> None:
     report = reconcile.run(database.engine, database.clock, database.settings, x.publisher_for(database))
     context.add_output_metadata(dict(result(report).metadata or {}))

@@ -48,14 +48,18 @@ def timing_predictor(
 def _trained(context: dg.AssetExecutionContext, database: Database, cache: Cache, kind: str) -> dg.MaterializeResult:
     """Train the partitions of this run: today's for serving, earlier ones as a walk-forward back-test."""
     today = database.clock.now().date()
-    first, last = (date.fromisoformat(key) for key in (context.partition_key_range.start, context.partition_key_range.end))
+    first, last = (
+        date.fromisoformat(key) for key in (context.partition_key_range.start, context.partition_key_range.end)
+    )
     with database.engine.connect() as conn:
         names = [a.account for a in accounts(conn)]
     reports = []
     for account in names:
         if first < today:
             yesterday = min(last, today - timedelta(days=1))
-            reports += backtest.run_range(database.engine, database.clock, database.settings, account, first, yesterday, kind)
+            reports += backtest.run_range(
+                database.engine, database.clock, database.settings, account, first, yesterday, kind
+            )
         if last >= today:
             reports.append(train.run(database.engine, database.clock, database.settings, cache, account, kind, today))
     return result(TrainingSummary.of(reports), table="predictor_versions")

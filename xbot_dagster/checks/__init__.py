@@ -52,7 +52,13 @@ everything = [
         ERROR,
         "No outcome of the other family: simulated rows never reach a real learner.",
     ),
-    _check("no_pass_overdue", "pass2_outcomes", invariants.overdue_passes, WARN, "No pass is overdue by more than two hours."),
+    _check(
+        "no_pass_overdue",
+        "pass2_outcomes",
+        invariants.overdue_passes,
+        WARN,
+        "No pass is overdue by more than two hours.",
+    ),
     _check(
         "windows_add_up",
         "follower_snapshots",

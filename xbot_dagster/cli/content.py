@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 def mount(app: typer.Typer) -> None:
     """Add the commands of this module."""
     group_sources = group("Where content comes from. Example: xbot sources list")
-    group_sources.command("load", help="Load a sources.yaml, OPML, directory or feed. Example: xbot sources load feeds.opml")(load)
+    group_sources.command(
+        "load", help="Load a sources.yaml, OPML, directory or feed. Example: xbot sources load feeds.opml"
+    )(load)
     group_sources.command("list", help="Every source and its state. Example: xbot sources list")(list_sources)
     group_sources.command("stats", help="What each source brought. Example: xbot sources stats --json")(source_stats)
     group_sources.command("enable", help="Switch a source on. Example: xbot sources enable NAME")(enable)
@@ -32,7 +34,9 @@ def mount(app: typer.Typer) -> None:
     group_candidates.command("refresh", help="Read every source now. Example: xbot candidates refresh")(refresh)
     app.add_typer(group_candidates, name="candidates")
     group_ideas = group("Ideas of your own. Example: xbot ideas add 'Reading before sleep'")
-    group_ideas.command("add", help="Add an idea. Example: xbot ideas add 'Reading before sleep' --topic reading")(add_idea)
+    group_ideas.command("add", help="Add an idea. Example: xbot ideas add 'Reading before sleep' --topic reading")(
+        add_idea
+    )
     app.add_typer(group_ideas, name="ideas")
     group_safety = group("The safety gate. Example: xbot safety check 'some text'")
     group_safety.command("check", help="Judge a text. Example: xbot safety check 'some text'")(safety_check)
@@ -41,14 +45,18 @@ def mount(app: typer.Typer) -> None:
     app.command(help="Pass rates of the gates and near misses. Example: xbot gates --days 7")(gates)
     app.command(help="Approve waiting drafts. Example: xbot approve DECISION_ID")(approve)
     app.command(help="Reject a waiting draft. Example: xbot reject DECISION_ID --reason 'too glib'")(reject)
-    app.command(help="Change a waiting draft's text; it goes through the gates again. Example: xbot edit DECISION_ID 'new text'")(edit)
+    app.command(
+        help="Change a waiting draft's text; it goes through the gates again. Example: xbot edit DECISION_ID 'new text'"
+    )(edit)
 
 
 Decision = Annotated[UUID, typer.Argument(help="The decision's id (see xbot queue list).")]
 Name = Annotated[str, typer.Argument(help="The source's name.")]
 
 
-def load(path: Annotated[str, typer.Argument(help="File, directory or address.")], account: AccountName = DEFAULT_ACCOUNT) -> None:
+def load(
+    path: Annotated[str, typer.Argument(help="File, directory or address.")], account: AccountName = DEFAULT_ACCOUNT
+) -> None:
     from xbot_dagster.resources.world import world
     from xbot_dagster.stages.loading import load_sources
 
@@ -69,7 +77,17 @@ def list_sources(as_json: Json = False) -> None:
 def source_stats(as_json: Json = False) -> None:
     with deployment() as opened, opened.engine.begin() as conn:
         rows = sources.performance(conn)
-    columns = ("source", "kind", "enabled", "last_run_at", "success_rate", "candidates", "decisions", "measured_posts", "avg_engagement_rate")
+    columns = (
+        "source",
+        "kind",
+        "enabled",
+        "last_run_at",
+        "success_rate",
+        "candidates",
+        "decisions",
+        "measured_posts",
+        "avg_engagement_rate",
+    )
     print_rows(rows, columns, as_json=as_json, empty="There are no sources. Load some with: xbot sources load FILE")
 
 
@@ -107,7 +125,8 @@ def refresh(as_json: Json = False) -> None:
                 "top_topics": dict(candidates.top_topics(conn, DEFAULT_ACCOUNT)),
                 "samples": newest_candidates(conn, DEFAULT_ACCOUNT, run.run_id),
                 "sources": [
-                    {k: row[k] for k in ("source", "last_status", "candidates")} for row in sources.performance(conn, DEFAULT_ACCOUNT)
+                    {k: row[k] for k in ("source", "last_status", "candidates")}
+                    for row in sources.performance(conn, DEFAULT_ACCOUNT)
                 ],
             }
     if as_json:
@@ -137,7 +156,9 @@ def add_idea(
 
 
 def safety_check(
-    text: Annotated[str, typer.Argument(help="The text to judge.")], account: AccountName = DEFAULT_ACCOUNT, as_json: Json = False
+    text: Annotated[str, typer.Argument(help="The text to judge.")],
+    account: AccountName = DEFAULT_ACCOUNT,
+    as_json: Json = False,
 ) -> None:
     from xbot_dagster.domain.content import safety
 
@@ -179,7 +200,12 @@ def gates(days: Annotated[int, typer.Option(min=1, max=365)] = 7, as_json: Json 
     if as_json:
         print_json({"gates": rates, "near_misses": misses})
         return
-    print_rows(rows=rates, columns=rates[0].keys() if rates else (), as_json=False, empty="No draft was judged yet. Plan some with: xbot plan")
+    print_rows(
+        rows=rates,
+        columns=rates[0].keys() if rates else (),
+        as_json=False,
+        empty="No draft was judged yet. Plan some with: xbot plan",
+    )
     if misses:
         console.print("\nClosest to a threshold:")
         for miss in misses:
@@ -218,7 +244,9 @@ def edit(
 
     with deployment() as opened:
         llm = LlmFactory(opened.settings)
-        embedder = make_embedder(opened.settings, llm.client(Database(lambda: opened, "", f"cli:{actor()}")), DEFAULT_ACCOUNT)
+        embedder = make_embedder(
+            opened.settings, llm.client(Database(lambda: opened, "", f"cli:{actor()}")), DEFAULT_ACCOUNT
+        )
         with opened.engine.begin() as conn:
             changed = stage.edit(conn, opened.settings, decision_id, parts, actor(), embedder, reason)
         llm.close()

@@ -47,7 +47,10 @@ def dev() -> None:
 
     with deployment() as opened:
         settings = opened.settings
-        for port, flag in ((settings.XBOT_DAGSTER_PORT, "XBOT_DAGSTER_PORT"), (settings.XBOT_API_PORT, "XBOT_API_PORT")):
+        for port, flag in (
+            (settings.XBOT_DAGSTER_PORT, "XBOT_DAGSTER_PORT"),
+            (settings.XBOT_API_PORT, "XBOT_API_PORT"),
+        ):
             _require_free(settings.XBOT_HOST, port, flag)
         replica = world(opened).url if settings.family == "sandbox" else None
         variables = {**os.environ, **environment(settings, opened.services)}
@@ -61,7 +64,9 @@ def dev() -> None:
             children.append(_start("api", [sys.executable, "-m", "xbot_dagster.dashboard"], variables, logs))
             with console.status("Starting the Dagster UI, its daemon and the API …"):
                 _wait_until_ready(children, dagster_url, api_url)
-            console.print(f"Dagster UI   {dagster_url}\nDashboard    {api_url}\nAPI          {api_url}/api/openapi.json")
+            console.print(
+                f"Dagster UI   {dagster_url}\nDashboard    {api_url}\nAPI          {api_url}/api/openapi.json"
+            )
             if replica is not None:
                 console.print(f"Replica of X {replica}")
             console.print("\nCtrl-C ends all of it.")
@@ -78,7 +83,9 @@ def _start(name: str, command: list[str], variables: dict[str, str], logs: Path)
     log = logs / f"{name}.log"
     with open(log, "ab") as sink:
         # A session of its own: the terminal's Ctrl-C reaches only us, and we end the children in order.
-        process = subprocess.Popen(command, env=variables, stdout=sink, stderr=subprocess.STDOUT, start_new_session=True)
+        process = subprocess.Popen(
+            command, env=variables, stdout=sink, stderr=subprocess.STDOUT, start_new_session=True
+        )
     return Child(name, process, log)
 
 
@@ -90,7 +97,10 @@ def _wait_until_ready(children: list[Child], dagster_url: str, api_url: str) -> 
         if waiting is None:
             return
         if time.monotonic() > deadline:
-            raise HomeError(f"After {_READY_SECONDS} s still waiting for {waiting}.", f"See the logs {children[0].log} and {children[1].log}.")
+            raise HomeError(
+                f"After {_READY_SECONDS} s still waiting for {waiting}.",
+                f"See the logs {children[0].log} and {children[1].log}.",
+            )
         time.sleep(0.5)
 
 
@@ -133,7 +143,9 @@ def _watch(children: list[Child]) -> None:
 def _require_alive(children: list[Child]) -> None:
     for child in children:
         if child.process.poll() is not None:
-            raise HomeError(f"The {child.name} process ended with code {child.process.returncode}.", f"See its log {child.log}.")
+            raise HomeError(
+                f"The {child.name} process ended with code {child.process.returncode}.", f"See its log {child.log}."
+            )
 
 
 def _stop(children: list[Child]) -> None:
@@ -161,5 +173,6 @@ def _require_free(host: str, port: int, flag: str) -> None:
         try:
             probe.bind((host, port))
         except OSError:
-            raise UsageError(f"Port {port} on {host} is in use.", f"End what uses it, or set {flag} to another port.") from None
-
+            raise UsageError(
+                f"Port {port} on {host} is in use.", f"End what uses it, or set {flag} to another port."
+            ) from None

@@ -16,7 +16,9 @@ from xbot_dagster.store import migrations
 def mount(app: typer.Typer) -> None:
     """Add the commands of this module."""
     app.command(help="Set up the home or database: services, schema, stamp, default account. Example: xbot init")(init)
-    migrate = typer.Typer(help="Apply or roll back the schema. Example: xbot migrate status", invoke_without_command=True)
+    migrate = typer.Typer(
+        help="Apply or roll back the schema. Example: xbot migrate status", invoke_without_command=True
+    )
     migrate.callback()(_migrate_default)
     migrate.command("up", help="Apply every missing migration.")(migrate_up)
     migrate.command("down", help="Roll back the newest N migrations. Example: xbot migrate down 1")(migrate_down)
@@ -29,7 +31,9 @@ def mount(app: typer.Typer) -> None:
 def init() -> None:
     settings = load_settings()
     applied = initialise(settings)
-    console.print(f"{settings.home}: {len(applied)} migration(s) applied; family {settings.family}, APP_ENV {settings.app_env}.")
+    console.print(
+        f"{settings.home}: {len(applied)} migration(s) applied; family {settings.family}, APP_ENV {settings.app_env}."
+    )
 
 
 def _migrate_default(context: typer.Context) -> None:
@@ -53,7 +57,10 @@ def migrate_status(as_json: Json = False) -> None:
 
     engine = make_engine(services.attach(load_settings()).database_url, SystemClock())
     check_reachable(engine)
-    rows = [{"migration": m.name, "state": "changed" if m.changed else "applied" if m.applied else "missing"} for m in migrations.status(engine)]
+    rows = [
+        {"migration": m.name, "state": "changed" if m.changed else "applied" if m.applied else "missing"}
+        for m in migrations.status(engine)
+    ]
     engine.dispose()
     print_rows(rows, ("migration", "state"), as_json=as_json, empty="There are no migrations.")
 

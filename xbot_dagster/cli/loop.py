@@ -16,7 +16,9 @@ def mount(app: typer.Typer) -> None:
     app.command("post-queue", hidden=True, help="The same as `xbot post`.")(post)
     app.command(help="Read the outcomes that are due. Example: xbot collect")(collect)
     app.command(help="Learn from new outcomes and train predictors. Example: xbot learn --dry-run")(learn)
-    app.command(help="What this deployment is doing: queue, posts, outcomes, learning, spend. Example: xbot status")(status)
+    app.command(help="What this deployment is doing: queue, posts, outcomes, learning, spend. Example: xbot status")(
+        status
+    )
 
 
 def _run(job: str, partition_key: str | None = None) -> None:
@@ -45,7 +47,8 @@ def collect() -> None:
 
 
 def learn(
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would change; change nothing.")] = False, as_json: Json = False
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would change; change nothing.")] = False,
+    as_json: Json = False,
 ) -> None:
     if dry_run:
         from xbot_dagster.cli.learning import print_dry_run

@@ -14,16 +14,20 @@ from xbot_dagster.store.deployment import DEFAULT_ACCOUNT
 
 def mount(app: typer.Typer) -> None:
     """Add the commands of this module."""
-    app.command("import", help="Import X's own analytics exports. Example: MODE=shadow xbot import tweets.csv")(import_history)
-    app.command("export", help="Write queue, posts, outcomes, arms or versions. Example: xbot export posts posts.csv")(export)
+    app.command("import", help="Import X's own analytics exports. Example: MODE=shadow xbot import tweets.csv")(
+        import_history
+    )
+    app.command("export", help="Write queue, posts, outcomes, arms or versions. Example: xbot export posts posts.csv")(
+        export
+    )
     app.command(help="The documented views as tables and PNG charts. Example: xbot report --out report")(report)
     rewards = group("Rewards of every version. Example: xbot rewards recompute --version seed_v1")
     rewards.command("recompute", help="Recompute a version from the raw counts.")(recompute)
     rewards.command("versions", help="The versions there are.")(versions)
     app.add_typer(rewards, name="rewards")
-    app.command(help="Retrain a range of days as of each, scored on the week after. Example: xbot backtest --from 2026-10-01 --to 2026-10-31")(
-        backtest
-    )
+    app.command(
+        help="Retrain a range of days as of each, scored on the week after. Example: xbot backtest --from 2026-10-01 --to 2026-10-31"
+    )(backtest)
 
 
 def import_history(
@@ -45,11 +49,15 @@ def import_history(
         print_json(asdict(found))
         return
     for file in found.files:
-        console.print(f"{file.name}: {file.read} rows read, {file.new} new, {file.updated} updated, {file.unchanged} unchanged")
+        console.print(
+            f"{file.name}: {file.read} rows read, {file.new} new, {file.updated} updated, {file.unchanged} unchanged"
+        )
         for reason, count in file.skipped.items():
             console.print(f"  skipped {count}: {reason}", markup=False)
     if found.days:
-        console.print(f"Posts from {found.days[0]} to {found.days[1]}. Train on them: xbot backtest --from {found.days[0]} --to {found.days[1]}")
+        console.print(
+            f"Posts from {found.days[0]} to {found.days[1]}. Train on them: xbot backtest --from {found.days[0]} --to {found.days[1]}"
+        )
 
 
 def export(
@@ -80,7 +88,12 @@ def report(
             with console.status("Drawing …"):
                 charts = stage.charts(opened.engine, account, out)
     if as_json:
-        print_json({"tables": [asdict(t) for t in tables], "charts": {k: str(v) for k, v in charts.files.items()} if charts else {}})
+        print_json(
+            {
+                "tables": [asdict(t) for t in tables],
+                "charts": {k: str(v) for k, v in charts.files.items()} if charts else {},
+            }
+        )
         return
     for table in tables:
         console.print(f"\n{table.name}", style="bold")
@@ -113,11 +126,16 @@ def backtest(
     first, last = _day(start, "--from"), _day(end, "--to")
     if first > last:
         raise UsageError(f"--from {first} lies after --to {last}.")
-    days = {"dagster/asset_partition_range_start": first.isoformat(), "dagster/asset_partition_range_end": last.isoformat()}
+    days = {
+        "dagster/asset_partition_range_start": first.isoformat(),
+        "dagster/asset_partition_range_end": last.isoformat(),
+    }
     with deployment(), console.status(f"Retraining as of each of {(last - first).days + 1} days …"):
         result = run_job("train", tags={**days, "xbot/actor": "cli"})
     for event in result.get_asset_materialization_events():
-        summary = {k: v.value for k, v in event.materialization.metadata.items() if k in ("partitions", "trained", "mean_gain")}
+        summary = {
+            k: v.value for k, v in event.materialization.metadata.items() if k in ("partitions", "trained", "mean_gain")
+        }
         console.print(f"{event.materialization.asset_key.to_user_string()}: {summary}")
     console.print("Look at them with: xbot predictors list")
 

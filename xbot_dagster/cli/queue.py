@@ -15,7 +15,9 @@ def mount(app: typer.Typer) -> None:
     commands = group("The decision queue. Example: xbot queue list")
     commands.command("list", help="List decisions. Example: xbot queue list --status posted --limit 10")(list_decisions)
     commands.command("cancel", help="Cancel one waiting decision. Example: xbot queue cancel DECISION_ID")(cancel)
-    commands.command("clear", help="Cancel all that waits and drop the candidates. Example: xbot queue clear --yes")(clear)
+    commands.command("clear", help="Cancel all that waits and drop the candidates. Example: xbot queue clear --yes")(
+        clear
+    )
     app.add_typer(commands, name="queue")
 
 
@@ -23,7 +25,9 @@ Account = Annotated[str | None, typer.Option("--account", help="Only this accoun
 
 
 def list_decisions(
-    status: Annotated[list[str] | None, typer.Option(help="One of the statuses; may be repeated. Default: what waits.")] = None,
+    status: Annotated[
+        list[str] | None, typer.Option(help="One of the statuses; may be repeated. Default: what waits.")
+    ] = None,
     account: Account = None,
     limit: Annotated[int, typer.Option(min=1, max=1000)] = 50,
     as_json: Json = False,
@@ -38,7 +42,12 @@ def list_decisions(
         for row in rows:
             row["text"] = " ".join(row["text"].split())[:70]
     columns = ("decision_id", "status", "decision_type", "scheduled_at", "arm", "topic", "text")
-    print_rows(rows, columns, as_json=as_json, empty="Nothing is waiting. Fill the queue with: xbot candidates refresh, then xbot plan")
+    print_rows(
+        rows,
+        columns,
+        as_json=as_json,
+        empty="Nothing is waiting. Fill the queue with: xbot candidates refresh, then xbot plan",
+    )
 
 
 def cancel(
@@ -52,7 +61,9 @@ def cancel(
     console.print(f"cancelled {decision_id}")
 
 
-def clear(account: Account = None, yes: Annotated[bool, typer.Option("--yes", help="Do it without asking.")] = False) -> None:
+def clear(
+    account: Account = None, yes: Annotated[bool, typer.Option("--yes", help="Do it without asking.")] = False
+) -> None:
     if not yes:
         typer.confirm("Cancel every waiting decision and drop every candidate?", abort=True)
     from xbot_dagster.resources.cache import make_cache
@@ -61,7 +72,9 @@ def clear(account: Account = None, yes: Annotated[bool, typer.Option("--yes", he
         with opened.engine.begin() as conn:
             cancelled = queue.cancel_waiting(conn, account, "queue cleared")
             dropped = queue.drop_candidates(conn, account)
-            audit.record(conn, "QUEUE_CLEARED", "queue", {"account": account, "cancelled": cancelled, "dropped": dropped})
+            audit.record(
+                conn, "QUEUE_CLEARED", "queue", {"account": account, "cancelled": cancelled, "dropped": dropped}
+            )
         cache = make_cache(opened.settings)
         cache.clear("*queue:candidates")
         cache.clear("*content_hash:*")

@@ -20,10 +20,16 @@ def mount(app: typer.Typer) -> None:
 def rehearse(
     days: Annotated[int, typer.Option(min=1, max=120, help="How many simulated days.")] = 14,
     seed: Annotated[int | None, typer.Option(help="Seed of the audience, the writer and every draw.")] = None,
-    until: Annotated[str | None, typer.Option(help="The simulated time at the end, ISO 8601 (default: the present hour).")] = None,
-    sources: Annotated[str | None, typer.Option(help="Your own sources: a directory, a sources.yaml or an OPML file.")] = None,
+    until: Annotated[
+        str | None, typer.Option(help="The simulated time at the end, ISO 8601 (default: the present hour).")
+    ] = None,
+    sources: Annotated[
+        str | None, typer.Option(help="Your own sources: a directory, a sources.yaml or an OPML file.")
+    ] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Empty this sandbox home first.")] = False,
-    verbose: Annotated[bool, typer.Option("--verbose", help="Print the loop's log lines instead of a progress bar.")] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", help="Print the loop's log lines instead of a progress bar.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     from xbot_dagster.rehearsal import driver
@@ -36,7 +42,9 @@ def rehearse(
     if plan is not None:
         _run(settings, plan, verbose=verbose)
     elif not as_json:
-        console.print("This home's rehearsal is complete; what follows is its summary. Start again with: xbot rehearse --fresh\n")
+        console.print(
+            "This home's rehearsal is complete; what follows is its summary. Start again with: xbot rehearse --fresh\n"
+        )
     _report(settings, as_json=as_json)
 
 
@@ -50,7 +58,12 @@ def _run(settings: Settings, plan: object, *, verbose: bool) -> None:
         logging.getLogger("xbot").handlers = [logging.NullHandler()]
     rehearsal = driver.Rehearsal(settings, plan)
     total = (plan.until - plan.start).total_seconds()
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f}%"), TimeElapsedColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f}%"),
+        TimeElapsedColumn(),
+    )
     with Progress(*columns, console=errors, disable=verbose, transient=True) as bar:
         task = bar.add_task("starting", total=total)
 
@@ -75,7 +88,13 @@ def _report(settings: Settings, *, as_json: bool) -> None:
     with opened(settings, actor="rehearsal") as deployment:
         x = X(settings)
         with Runner(settings, build_definitions(settings)) as runner, deployment.engine.begin() as conn:
-            found = summary.summarise(conn, record, x.world(deployment), account(conn, DEFAULT_ACCOUNT).handle, runner.instance.get_runs_count())
+            found = summary.summarise(
+                conn,
+                record,
+                x.world(deployment),
+                account(conn, DEFAULT_ACCOUNT).handle,
+                runner.instance.get_runs_count(),
+            )
         x.close()
     if as_json:
         print_json(found.as_dict())
@@ -90,12 +109,21 @@ def _print(s: object) -> None:
     gained = None if s.followers_end is None or s.followers_start is None else s.followers_end - s.followers_start
     random = None if s.followers_random is None or s.followers_start is None else s.followers_random - s.followers_start
     lines = [
-        ("posts", f"{s.posts_published} published ({s.replies_published} replies), {s.replica_posts} on the replica's ledger, {s.duplicates} duplicates"),
+        (
+            "posts",
+            f"{s.posts_published} published ({s.replies_published} replies), {s.replica_posts} on the replica's ledger, {s.duplicates} duplicates",
+        ),
         ("not published", f"{s.blocked} drafts blocked by gates, {s.in_doubt} in doubt, {s.needs_human} for a person"),
         ("outcomes", f"pass 1: {s.pass1}, pass 2: {s.pass2} of {s.pass2_due} due"),
-        ("followers", f"{_n(s.followers_start)} → {_n(s.followers_end)} ({_signed(gained)}); random choice on the same audience: {_signed(random)}"),
+        (
+            "followers",
+            f"{_n(s.followers_start)} → {_n(s.followers_end)} ({_signed(gained)}); random choice on the same audience: {_signed(random)}",
+        ),
         ("mean reward", f"first half {_r(s.mean_reward_first_half)}, second half {_r(s.mean_reward_second_half)}"),
-        ("learning", f"{s.arms_learned} arms learned, {s.predictor_versions} predictor versions; serving: {', '.join(s.champions) or 'none promoted yet'}"),
+        (
+            "learning",
+            f"{s.arms_learned} arms learned, {s.predictor_versions} predictor versions; serving: {', '.join(s.champions) or 'none promoted yet'}",
+        ),
         ("spend", f"${s.spend_usd:.4f} (simulated prices)"),
         ("alerts", str(s.alerts)),
         ("took", f"{s.seconds:.0f} s, {s.runs} Dagster runs, peak memory {s.peak_rss_mb:.0f} MiB"),

@@ -56,7 +56,10 @@ class Home:
     def prepare(self) -> None:
         """Make the folders. Raises HomeError when the place cannot be written or its path is too long."""
         if len(str(self.path)) > _LONGEST_HOME:
-            raise HomeError(f"The path of the home {self.path} is too long for a database socket.", "Set XBOT_HOME to a shorter path.")
+            raise HomeError(
+                f"The path of the home {self.path} is too long for a database socket.",
+                "Set XBOT_HOME to a shorter path.",
+            )
         try:
             for folder in (self.path, self.dagster, self.logs, self.sandbox):
                 folder.mkdir(parents=True, exist_ok=True)
@@ -66,7 +69,8 @@ class Home:
             probe.unlink()
         except OSError as error:
             raise HomeError(
-                f"The home {self.path} cannot be written: {error.strerror}.", "Set XBOT_HOME to a folder you may write to."
+                f"The home {self.path} cannot be written: {error.strerror}.",
+                "Set XBOT_HOME to a folder you may write to.",
             ) from None
 
     @contextmanager

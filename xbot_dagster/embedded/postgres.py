@@ -13,7 +13,6 @@ import psutil
 from xbot_dagster.errors import HomeError
 
 
-
 class _LastError(logging.Handler):
     """Keeps the library's last complaint (the output of initdb or pg_ctl), which its exceptions leave out."""
 
@@ -56,8 +55,13 @@ def start(data: Path) -> str:
     except (subprocess.SubprocessError, RuntimeError, OSError, AssertionError) as error:
         log = data / "log"
         said = log.read_text(errors="replace") if log.exists() else _last_error.message or str(error)
-        reason = next((line for line in reversed(said.strip().splitlines()) if "error" in line.lower() or "FATAL" in line), str(error))
-        raise HomeError(f"The embedded PostgreSQL in {data} does not start: {reason.strip()}", f"Its log is {log}.") from None
+        reason = next(
+            (line for line in reversed(said.strip().splitlines()) if "error" in line.lower() or "FATAL" in line),
+            str(error),
+        )
+        raise HomeError(
+            f"The embedded PostgreSQL in {data} does not start: {reason.strip()}", f"Its log is {log}."
+        ) from None
     info = server.get_postmaster_info()
     assert info.socket_dir is not None
     return str(info.socket_dir)
@@ -104,4 +108,6 @@ def ensure_database(socket_dir: str, name: str, **parameters: str) -> None:
         if conn.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,)).fetchone() is None:
             conn.execute(SQL("CREATE DATABASE {}").format(Identifier(name)))
             for parameter, value in parameters.items():
-                conn.execute(SQL("ALTER DATABASE {} SET {} = {}").format(Identifier(name), Identifier(parameter), Literal(value)))
+                conn.execute(
+                    SQL("ALTER DATABASE {} SET {} = {}").format(Identifier(name), Identifier(parameter), Literal(value))
+                )

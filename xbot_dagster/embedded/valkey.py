@@ -30,7 +30,11 @@ def start(folder: Path) -> str:
     generate_config_file(config, port, folder, {"bind": "127.0.0.1", "save": "", "maxmemory": "256mb"})
     with open(folder / "valkey.log", "ab") as log:
         process = subprocess.Popen(
-            [str(get_binary_path()), str(config)], stdout=log, stderr=subprocess.STDOUT, cwd=folder, start_new_session=True
+            [str(get_binary_path()), str(config)],
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            cwd=folder,
+            start_new_session=True,
         )
     deadline = time.monotonic() + _START_SECONDS
     while not _answers(port):

@@ -70,27 +70,41 @@ def record_of(home: Path) -> Record | None:
     except FileNotFoundError:
         return None
     except (ValueError, TypeError):
-        raise HomeError(f"{home / 'rehearsal.json'} cannot be read.", "Start again with: xbot rehearse --fresh") from None
+        raise HomeError(
+            f"{home / 'rehearsal.json'} cannot be read.", "Start again with: xbot rehearse --fresh"
+        ) from None
 
 
-def plan_rehearsal(settings: Settings, *, days: int, seed: int | None, until: datetime | None, sources: str | None) -> Plan | None:
+def plan_rehearsal(
+    settings: Settings, *, days: int, seed: int | None, until: datetime | None, sources: str | None
+) -> Plan | None:
     """What there is to simulate: a whole fortnight on an empty home, the rest of an interrupted one, else None.
 
     Raises UsageError outside the sandbox and for a different seed or an `until` that lies before what was simulated.
     """
     if settings.family != "sandbox":
-        raise UsageError(f"A rehearsal needs the sandbox, but MODE={settings.MODE}.", "Unset MODE, or set MODE=sandbox.")
+        raise UsageError(
+            f"A rehearsal needs the sandbox, but MODE={settings.MODE}.", "Unset MODE, or set MODE=sandbox."
+        )
     now = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
     known = record_of(settings.home)
     if known is None:
         end = until or now
         return Plan(seed if seed is not None else DEFAULT_SEED, days, end - timedelta(days=days), end, sources)
     if seed is not None and seed != known.seed:
-        raise UsageError(f"This home was rehearsed with --seed {known.seed}.", "Use that seed, another XBOT_HOME, or --fresh.")
+        raise UsageError(
+            f"This home was rehearsed with --seed {known.seed}.", "Use that seed, another XBOT_HOME, or --fresh."
+        )
     if known.finished:
         return None
     return Plan(
-        known.seed, known.days, datetime.fromisoformat(known.start), datetime.fromisoformat(known.until), sources, known.seconds, known.peak_rss_mb
+        known.seed,
+        known.days,
+        datetime.fromisoformat(known.start),
+        datetime.fromisoformat(known.until),
+        sources,
+        known.seconds,
+        known.peak_rss_mb,
     )
 
 
@@ -101,12 +115,17 @@ def forget(settings: Settings) -> None:
     if settings.family != "sandbox":
         raise UsageError("--fresh only empties a sandbox home.", "Unset MODE, or set MODE=sandbox.")
     if settings.database_url or settings.DAGSTER_DATABASE_URL:
-        raise UsageError("--fresh does not empty a database of your own.", "Unset DATABASE_URL, or empty that database yourself.")
+        raise UsageError(
+            "--fresh does not empty a database of your own.", "Unset DATABASE_URL, or empty that database yourself."
+        )
     services.detach(settings)
     with home.locked():
         others = [pid for pid in home.users() if pid != os.getpid()]
         if others:
-            raise HomeError(f"The home {home.path} is in use by process {others[0]}.", "End it first (for example Ctrl-C in `make dev`).")
+            raise HomeError(
+                f"The home {home.path} is in use by process {others[0]}.",
+                "End it first (for example Ctrl-C in `make dev`).",
+            )
         services.stop_all(home)
         for folder in (home.postgres, home.valkey, home.dagster, home.sandbox):
             shutil.rmtree(folder, ignore_errors=True)
@@ -156,8 +175,15 @@ class Rehearsal:
 
     def _prepare_content(self, deployment: Opened, x: X) -> None:
         with deployment.engine.begin() as conn:
-            refresh.load_sources(conn, self.plan.sources or refresh.bundled_sources(), DEFAULT_ACCOUNT, sandbox_url=x.world(deployment).url)
-            experiment_plan.start_rehearsal_experiment(conn, self.settings, DEFAULT_ACCOUNT, self.plan.start, self.plan.until)
+            refresh.load_sources(
+                conn,
+                self.plan.sources or refresh.bundled_sources(),
+                DEFAULT_ACCOUNT,
+                sandbox_url=x.world(deployment).url,
+            )
+            experiment_plan.start_rehearsal_experiment(
+                conn, self.settings, DEFAULT_ACCOUNT, self.plan.start, self.plan.until
+            )
 
     def _loop(self, ticker: Ticker, engine: Engine, progress: Progress) -> None:
         previous = self.clock.now() - _SHORTEST_JUMP

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import dagster as dg
+
 # Dagster's own reading of cron lines, so that a rehearsed tick is a production tick; private, hence the pinned version.
 from dagster._utils.schedules import cron_string_iterator
 
@@ -43,7 +44,9 @@ class Ticker:
         for schedule in self._schedules():
             due = _next_tick(schedule.cron_schedule, previous)
             if due <= now:
-                yield from self._requests(schedule.name, "dagster/schedule_name", self._evaluate_schedule(schedule, due), schedule.job_name)
+                yield from self._requests(
+                    schedule.name, "dagster/schedule_name", self._evaluate_schedule(schedule, due), schedule.job_name
+                )
         for sensor in self._sensors():
             interval = timedelta(seconds=sensor.minimum_interval_seconds or 30)
             if sensor.name in self._last and now - self._last[sensor.name] < interval:
@@ -63,10 +66,18 @@ class Ticker:
         )
 
     def _schedules(self) -> list[dg.ScheduleDefinition]:
-        return [s for s in self.runner.definitions.schedules or () if isinstance(s, dg.ScheduleDefinition) and s.name not in self.disabled]
+        return [
+            s
+            for s in self.runner.definitions.schedules or ()
+            if isinstance(s, dg.ScheduleDefinition) and s.name not in self.disabled
+        ]
 
     def _sensors(self) -> list[dg.SensorDefinition]:
-        return [s for s in self.runner.definitions.sensors or () if isinstance(s, dg.SensorDefinition) and s.name not in self.disabled]
+        return [
+            s
+            for s in self.runner.definitions.sensors or ()
+            if isinstance(s, dg.SensorDefinition) and s.name not in self.disabled
+        ]
 
     def _evaluate_schedule(self, schedule: dg.ScheduleDefinition, at: datetime) -> list[dg.RunRequest]:
         with dg.build_schedule_context(self.runner.instance, scheduled_execution_time=at) as context:
@@ -76,7 +87,9 @@ class Ticker:
         with dg.build_sensor_context(self.runner.instance, sensor_name=sensor.name) as context:
             return _requested(sensor(context, **self.resources))
 
-    def _requests(self, name: str, tag: str, requests: list[dg.RunRequest], default_job: str | None) -> Iterator[Requested]:
+    def _requests(
+        self, name: str, tag: str, requests: list[dg.RunRequest], default_job: str | None
+    ) -> Iterator[Requested]:
         for request in requests:
             job = request.job_name or default_job
             assert job is not None, f"{name} asked for a run without naming a job"

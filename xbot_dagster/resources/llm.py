@@ -25,8 +25,12 @@ class LlmFactory:
             settings = self._settings
             if settings.family == "sandbox":
                 address = f"{world(database.opened).url}/llm/v1"
-                settings = settings.model_copy(update={"OPENAI_BASE_URL": address, "OPENAI_API_KEY": SecretStr("sandbox")})
-            self._client = BudgetedClient(UsageLedger(database.engine, settings, database.clock), settings, database.clock)
+                settings = settings.model_copy(
+                    update={"OPENAI_BASE_URL": address, "OPENAI_API_KEY": SecretStr("sandbox")}
+                )
+            self._client = BudgetedClient(
+                UsageLedger(database.engine, settings, database.clock), settings, database.clock
+            )
         return self._client
 
     def close(self) -> None:
@@ -38,7 +42,9 @@ class LlmFactory:
 def llm_resource(settings: Settings) -> ResourceDefinition:
     """One factory per run."""
 
-    @resource(description="OpenAI through the budgeted client: every call is reserved, settled or released in api_usage.")
+    @resource(
+        description="OpenAI through the budgeted client: every call is reserved, settled or released in api_usage."
+    )
     def llm(context: InitResourceContext) -> Iterator[LlmFactory]:
         factory = LlmFactory(settings)
         try:

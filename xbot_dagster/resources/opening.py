@@ -60,13 +60,19 @@ def opened(settings: Settings, *, run_id: str = "", actor: str = "", clock: Cloc
     engine = make_engine(running.database_url, clock, run_id=run_id, actor=actor)
     try:
         check_reachable(engine)
-        if settings.family == "sandbox" and running.embedded_postgres and not any(m.applied for m in migrations.status(engine)):
+        if (
+            settings.family == "sandbox"
+            and running.embedded_postgres
+            and not any(m.applied for m in migrations.status(engine))
+        ):
             initialise(settings, clock=clock)
         migrations.require_current(engine)
         with engine.begin() as conn:
             stamp = deployment.require_family(conn, settings)
             if not deployment.accounts(conn, enabled_only=False):
-                raise DatabaseError("There is no account yet.", "Set X_HANDLE and run: xbot init, or: xbot accounts add default HANDLE")
+                raise DatabaseError(
+                    "There is no account yet.", "Set X_HANDLE and run: xbot init, or: xbot accounts add default HANDLE"
+                )
         yield Opened(settings, running, engine, clock, stamp)
     finally:
         engine.dispose()

@@ -121,7 +121,9 @@ class X:
 def x_resource(settings: Settings) -> ResourceDefinition:
     """One `X` per run, closed with it."""
 
-    @resource(description="X: the publisher and the source of metrics chosen by PUBLISHER; in the sandbox the local replica.")
+    @resource(
+        description="X: the publisher and the source of metrics chosen by PUBLISHER; in the sandbox the local replica."
+    )
     def x(context: InitResourceContext) -> Iterator[X]:
         found = X(settings)
         try:

@@ -12,10 +12,17 @@ from xbot_dagster.stages import alerts
 
 
 @dg.sensor(
-    job=jobs.evaluate_alerts, minimum_interval_seconds=900, default_status=RUNNING, description="Evaluates the alert rules when one may have changed."
+    job=jobs.evaluate_alerts,
+    minimum_interval_seconds=900,
+    default_status=RUNNING,
+    description="Evaluates the alert rules when one may have changed.",
 )
 def due_alerts(context: dg.SensorEvaluationContext, database: dg.ResourceParam[Database]) -> Any:
     def question(conn: Connection) -> Answer:
-        return [dg.RunRequest(job_name="evaluate_alerts")] if alerts.alerts_due(conn, database.settings) else "no rule fires or changes"
+        return (
+            [dg.RunRequest(job_name="evaluate_alerts")]
+            if alerts.alerts_due(conn, database.settings)
+            else "no rule fires or changes"
+        )
 
     return ask("due_alerts", "sensor", context, database, question, busy_with=["evaluate_alerts"])

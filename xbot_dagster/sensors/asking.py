@@ -16,7 +16,7 @@ RUNNING = dg.DefaultSensorStatus.RUNNING
 
 Answer = list[dg.RunRequest] | str
 
-_UNFINISHED = [
+UNFINISHED = [
     dg.DagsterRunStatus.QUEUED,
     dg.DagsterRunStatus.NOT_STARTED,
     dg.DagsterRunStatus.STARTING,
@@ -46,13 +46,17 @@ def ask(
             if isinstance(answer, str):
                 ticks.record(conn, name, kind, skipped=answer)
                 return dg.SkipReason(answer)
-            ticks.record(conn, name, kind, did={"requested": [r.job_name or job for r in answer for job in busy_with[:1]]})
+            ticks.record(
+                conn, name, kind, did={"requested": [r.job_name or job for r in answer for job in busy_with[:1]]}
+            )
             return answer
     except (DatabaseError, HomeError) as error:
         return dg.SkipReason(f"degraded: {error}")
     except OperationalError as error:
-        return dg.SkipReason(f"degraded: the database does not answer ({type(error.orig).__name__}); nothing is done until it does.")
+        return dg.SkipReason(
+            f"degraded: the database does not answer ({type(error.orig).__name__}); nothing is done until it does."
+        )
 
 
 def _under_way(instance: dg.DagsterInstance, job: str) -> bool:
-    return instance.get_runs_count(dg.RunsFilter(job_name=job, statuses=_UNFINISHED)) > 0
+    return instance.get_runs_count(dg.RunsFilter(job_name=job, statuses=UNFINISHED)) > 0

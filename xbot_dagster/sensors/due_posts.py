@@ -9,7 +9,12 @@ from xbot_dagster.sensors.asking import RUNNING, Answer, ask
 from xbot_dagster.store import posting
 
 
-@dg.sensor(job=jobs.post, minimum_interval_seconds=30, default_status=RUNNING, description="Posts when an approved decision is due.")
+@dg.sensor(
+    job=jobs.post,
+    minimum_interval_seconds=30,
+    default_status=RUNNING,
+    description="Posts when an approved decision is due.",
+)
 def due_posts(context: dg.SensorEvaluationContext, database: dg.ResourceParam[Database]):
     def question(conn: Connection) -> Answer:
         return [dg.RunRequest(job_name="post")] if posting.posting_due(conn) else "no decision is due"
@@ -17,7 +22,12 @@ def due_posts(context: dg.SensorEvaluationContext, database: dg.ResourceParam[Da
     return ask("due_posts", "sensor", context, database, question, busy_with=["post", "reconcile"])
 
 
-@dg.sensor(job=jobs.reconcile, minimum_interval_seconds=30, default_status=RUNNING, description="Looks again when a post in doubt is due for a look.")
+@dg.sensor(
+    job=jobs.reconcile,
+    minimum_interval_seconds=30,
+    default_status=RUNNING,
+    description="Looks again when a post in doubt is due for a look.",
+)
 def due_reconciliations(context: dg.SensorEvaluationContext, database: dg.ResourceParam[Database]):
     def question(conn: Connection) -> Answer:
         return [dg.RunRequest(job_name="reconcile")] if posting.reconcile_due(conn) else "nothing is in doubt"

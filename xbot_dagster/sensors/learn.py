@@ -16,7 +16,12 @@ from xbot_dagster.store import ticks
 _BETWEEN_CYCLES = timedelta(hours=6)
 
 
-@dg.sensor(jobs=[jobs.learn, jobs.train], minimum_interval_seconds=300, default_status=RUNNING, description="Learns from new outcomes; trains at +25 or weekly.")
+@dg.sensor(
+    jobs=[jobs.learn, jobs.train],
+    minimum_interval_seconds=300,
+    default_status=RUNNING,
+    description="Learns from new outcomes; trains at +25 or weekly.",
+)
 def due_learning(context: dg.SensorEvaluationContext, database: dg.ResourceParam[Database]) -> Any:
     def question(conn: Connection) -> Answer:
         now = database.clock.now()

@@ -5,7 +5,7 @@ The LLM is called outside any transaction; what it wrote is judged and stored in
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -16,6 +16,7 @@ from sqlalchemy import Connection
 from xbot_dagster.domain.content import approval, safety
 from xbot_dagster.domain.content.chain import ChainResult
 from xbot_dagster.domain.content.text import content_hash
+from xbot_dagster.domain.content.verdicts import Unavailable
 from xbot_dagster.domain.measuring.embedders import Embedder
 from xbot_dagster.domain.measuring.features import extract
 from xbot_dagster.llm.client import BudgetedClient, DraftSet
@@ -44,12 +45,13 @@ class Written:
     embedder: str
     vectors: tuple[tuple[float, ...] | None, ...]
     vector_missing: str
-    moderation: tuple[str | None, ...]
+    moderation: tuple[str | Unavailable | None, ...]
 
 
 @dataclass(frozen=True)
 class Placed:
-    """What became of a slot: `status` queued, awaiting_approval or blocked."""
+    """What became of a slot: `status` queued, awaiting_approval or blocked. `unjudged`: a gate could not judge, so the text
+    itself is not to blame and trying another would end the same way."""
 
     decision_id: UUID
     status: str
@@ -57,7 +59,8 @@ class Placed:
     scheduled_at: datetime
     parts: int = 1
     rejected_drafts: int = 0
-    reasons: tuple[str, ...] = field(default=())
+    reasons: tuple[str, ...] = ()
+    unjudged: bool = False
 
 
 def write(
@@ -118,23 +121,20 @@ def place(conn: Connection, slot: Slot, written: Written, settings: Settings) ->
         )
     drafts.insert(conn, slot.decision_id, _draft_rows(written, chosen, rejected))
     verdicts.insert(conn, slot.decision_id, result.verdicts)
+    blocker = result.blocked_by
+    unjudged = blocker is not None and blocker.verdict == "error"
     if slot.candidate is not None:
-        blocked = decision.status == "blocked"
-        candidate_store.finish(
-            conn,
-            slot.candidate.candidate_id,
-            "dropped" if blocked else "used",
-            decision.status_reason if blocked else None,
-        )
-    reasons = tuple((decision.approval_reason or "").split("; ")) if decision.approval_required else ()
+        state = "used" if blocker is None else ("fresh" if unjudged else "dropped")
+        candidate_store.finish(conn, slot.candidate.candidate_id, state, decision.status_reason if blocker else None)
     return Placed(
-        slot.decision_id,
-        decision.status,
-        decision.status_reason,
-        slot.scheduled_at,
-        len(decision.parts),
-        len(rejected),
-        reasons,
+        decision_id=slot.decision_id,
+        status=decision.status,
+        reason=decision.status_reason,
+        scheduled_at=slot.scheduled_at,
+        parts=len(decision.parts),
+        rejected_drafts=len(rejected),
+        reasons=tuple((decision.approval_reason or "").split("; ")) if decision.approval_required else (),
+        unjudged=unjudged,
     )
 
 
@@ -167,12 +167,12 @@ def _vectors(texts: Sequence[str], embedder: Embedder) -> tuple[tuple[tuple[floa
     return tuple(tuple(float(x) for x in row) if row.any() else None for row in rows), "the text has no words to embed"
 
 
-def _moderation(llm: BudgetedClient, texts: Sequence[str], account: str) -> tuple[str | None, ...]:
-    """Per draft None, or why moderation refuses it. A moderation service that does not answer refuses everything."""
+def _moderation(llm: BudgetedClient, texts: Sequence[str], account: str) -> tuple[str | Unavailable | None, ...]:
+    """Per draft None, or why moderation refuses it, or why it could not be asked (which blocks as well)."""
     try:
         return tuple(llm.moderate(texts, account=account))
     except LlmFailed as error:
-        return tuple(f"not moderated: {error.message}" for _ in texts)
+        return tuple(Unavailable(error.message) for _ in texts)
 
 
 def _order(predictions: Sequence[dict[str, Any] | None], rng: np.random.Generator) -> tuple[int, ...]:

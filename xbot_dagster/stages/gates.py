@@ -14,10 +14,10 @@ from sqlalchemy import Connection, Engine
 from xbot_dagster.domain.content import chain, duplicate, safety
 from xbot_dagster.domain.content.brief import Voice
 from xbot_dagster.domain.content.chain import ChainConfig, ChainResult
-from xbot_dagster.domain.content.duplicate import Nearest, Unavailable
+from xbot_dagster.domain.content.duplicate import Nearest
 from xbot_dagster.domain.content.rotation import TopicCount
 from xbot_dagster.domain.content.safety import SafetyConfig
-from xbot_dagster.domain.content.verdicts import FAIL_MODES
+from xbot_dagster.domain.content.verdicts import FAIL_MODES, Unavailable
 from xbot_dagster.settings import Settings
 from xbot_dagster.store import alerts, config, decisions, verdicts
 from xbot_dagster.store.config import LiveConfig
@@ -39,7 +39,7 @@ class Judged:
     vector: Sequence[float] | None
     vector_missing: str = "the text has no words to embed"
     reply_to: str | None = None
-    moderation: str | None = None
+    moderation: str | Unavailable | None = None
 
 
 class StoredFacts:

@@ -222,6 +222,8 @@ class Planner:
         self.tools.cache.remove_from_queue(name, str(candidate.candidate_id))
         drafting.announce(placed, self.tools.settings)
         self._count(placed)
+        if placed.unjudged:
+            raise TickEnds(f"the gates cannot judge: {placed.reason}")
         return placed
 
     def _return(self, candidate: Candidate, state: str = "fresh", reason: str | None = None) -> None:

@@ -221,7 +221,7 @@ def _answer(
             return None
         placed = drafting.place(conn, slot, written, settings)
         placed = approve.stand_in(conn, settings, placed)
-        blocked = placed.status == "blocked"
+        blocked = placed.status == "blocked" and not placed.unjudged
         store.set_state(
             conn,
             account.account,

@@ -166,6 +166,9 @@ class Submission:
         except IntegrityError as error:
             raise _Halted(f"another submit of {claim.account} is open: {str(error.orig).splitlines()[0]}") from error
         self.armed_at = self.clock.now()
+        if self.armed_at >= claim.lease_until:
+            # The intent is written, but others may take this worker for dead by now: no click; the lease ends it as a doubt.
+            raise LostLease(f"arming decision {claim.decision_id} took longer than its lease")
 
     def _keep(self, claim: Claim, write: Callable[[Connection], Ended]) -> Ended:
         """Write the end in one transaction; a database that went away is asked again, which submits nothing again."""

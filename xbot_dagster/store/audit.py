@@ -6,7 +6,9 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 
-def record(conn: Connection, event_type: str, component: str, data: dict[str, Any], *, severity: str = "info", **context: Any) -> None:
+def record(
+    conn: Connection, event_type: str, component: str, data: dict[str, Any], *, severity: str = "info", **context: Any
+) -> None:
     """Append one event; the actor is the session's (`xbot.actor`), else 'system'."""
     conn.execute(
         text(

@@ -68,7 +68,9 @@ def read_raw(conn: Connection, settings: Settings, account: str = "") -> dict[st
     """key -> value, the account's own values laid over those of all accounts."""
     merged: dict[str, dict[str, Any]] = {key: {} for key in KEYS}
     rows = conn.execute(
-        text("SELECT config_key, config_value FROM bot_config WHERE environment = :env AND account IN ('', :account) ORDER BY account"),
+        text(
+            "SELECT config_key, config_value FROM bot_config WHERE environment = :env AND account IN ('', :account) ORDER BY account"
+        ),
         {"env": settings.app_env, "account": account},
     )
     for row in rows:
@@ -122,7 +124,9 @@ def write(conn: Connection, settings: Settings, key: str, name: str, value: Any,
 def history(conn: Connection, limit: int = 50) -> list[dict[str, Any]]:
     """Newest changes first: at, actor, environment, account, config_key, before, after."""
     rows = conn.execute(
-        text("SELECT at, actor, event_data FROM audit_log WHERE event_type = 'CONFIG_CHANGED' ORDER BY at DESC, id DESC LIMIT :limit"),
+        text(
+            "SELECT at, actor, event_data FROM audit_log WHERE event_type = 'CONFIG_CHANGED' ORDER BY at DESC, id DESC LIMIT :limit"
+        ),
         {"limit": limit},
     )
     return [{"at": row.at, "actor": row.actor, **row.event_data} for row in rows]

@@ -75,20 +75,29 @@ def add_account(conn: Connection, account: str, handle: str, zone: str, **column
     """Insert an account when it is missing (an existing one is left as it is)."""
     names = ["account", "handle", "zone", *columns]
     conn.execute(
-        text(f"INSERT INTO accounts ({', '.join(names)}) VALUES ({', '.join(':' + n for n in names)}) ON CONFLICT DO NOTHING"),
+        text(
+            f"INSERT INTO accounts ({', '.join(names)}) VALUES ({', '.join(':' + n for n in names)}) ON CONFLICT DO NOTHING"
+        ),
         {"account": account, "handle": handle, "zone": zone, **columns},
     )
 
 
 def accounts(conn: Connection, *, enabled_only: bool = True) -> list[Account]:
     """Every account, in order of its key."""
-    rows = conn.execute(text(f"SELECT {_ACCOUNT_COLUMNS} FROM accounts WHERE enabled OR NOT :enabled ORDER BY account"), {"enabled": enabled_only})
+    rows = conn.execute(
+        text(f"SELECT {_ACCOUNT_COLUMNS} FROM accounts WHERE enabled OR NOT :enabled ORDER BY account"),
+        {"enabled": enabled_only},
+    )
     return [Account(**row) for row in rows.mappings()]
 
 
 def account(conn: Connection, name: str) -> Account:
     """One account. Raises NotFound."""
-    row = conn.execute(text(f"SELECT {_ACCOUNT_COLUMNS} FROM accounts WHERE account = :name"), {"name": name}).mappings().first()
+    row = (
+        conn.execute(text(f"SELECT {_ACCOUNT_COLUMNS} FROM accounts WHERE account = :name"), {"name": name})
+        .mappings()
+        .first()
+    )
     if row is None:
         raise NotFound(f"There is no account '{name}'.", "List them with: xbot accounts list")
     return Account(**row)

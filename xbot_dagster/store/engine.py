@@ -15,9 +15,14 @@ def database_url(url: str | URL, driver: str = "psycopg") -> URL:
     try:
         parsed = make_url(url)
     except ArgumentError:
-        raise DatabaseError("DATABASE_URL is not a database address.", "Expected postgresql://user:password@host:5432/name.") from None
+        raise DatabaseError(
+            "DATABASE_URL is not a database address.", "Expected postgresql://user:password@host:5432/name."
+        ) from None
     if parsed.get_backend_name() not in ("postgresql", "postgres"):
-        raise DatabaseError(f"DATABASE_URL names {parsed.get_backend_name()}, but only PostgreSQL is supported.", "Expected postgresql://…")
+        raise DatabaseError(
+            f"DATABASE_URL names {parsed.get_backend_name()}, but only PostgreSQL is supported.",
+            "Expected postgresql://…",
+        )
     return parsed.set(drivername=f"postgresql+{driver}")
 
 
@@ -31,7 +36,11 @@ def make_engine(url: str | URL, clock: Clock, *, run_id: str = "", actor: str = 
         pool_size=pool_size,
         max_overflow=4,
         pool_pre_ping=True,
-        connect_args={"connect_timeout": 10, "application_name": "xbot", "options": "-c statement_timeout=120000 -c timezone=UTC"},
+        connect_args={
+            "connect_timeout": 10,
+            "application_name": "xbot",
+            "options": "-c statement_timeout=120000 -c timezone=UTC",
+        },
     )
 
     @event.listens_for(engine, "begin")
@@ -64,4 +73,6 @@ def check_reachable(engine: Engine) -> None:
     except OperationalError as error:
         where = f"{engine.url.host or engine.url.query.get('host', 'localhost')}, database {engine.url.database}"
         reason = str(error.orig).strip().splitlines()[-1] if error.orig else "no answer"
-        raise DatabaseError(f"The database at {where} cannot be reached: {reason}.", "Check DATABASE_URL and that the server runs.") from None
+        raise DatabaseError(
+            f"The database at {where} cannot be reached: {reason}.", "Check DATABASE_URL and that the server runs."
+        ) from None

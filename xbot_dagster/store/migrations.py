@@ -67,7 +67,10 @@ def status(engine: Engine) -> list[Migration]:
     """Every file of the chain with its state in the database."""
     try:
         with engine.connect() as conn:
-            known = {row.migration_id: row.sha256 for row in conn.execute(text("SELECT migration_id, sha256 FROM schema_checksums"))}
+            known = {
+                row.migration_id: row.sha256
+                for row in conn.execute(text("SELECT migration_id, sha256 FROM schema_checksums"))
+            }
     except ProgrammingError:
         known = {}
     return [Migration(name, name in known, name in known and known[name] != _checksum(name)) for name in names()]
@@ -84,7 +87,10 @@ def require_current(engine: Engine) -> None:
         )
     missing = [m.name for m in state if not m.applied]
     if missing:
-        raise DatabaseError(f"The database has an older schema: {len(missing)} migration(s) from {missing[0]} on are missing.", "Run: xbot migrate up")
+        raise DatabaseError(
+            f"The database has an older schema: {len(missing)} migration(s) from {missing[0]} on are missing.",
+            "Run: xbot migrate up",
+        )
 
 
 @contextmanager
@@ -104,7 +110,8 @@ def _record(backend: Any) -> None:
         backend.execute(_CHECKSUMS)
         for name in names():
             backend.execute(
-                "INSERT INTO schema_checksums VALUES (%(name)s, %(sha)s) ON CONFLICT DO NOTHING", {"name": name, "sha": _checksum(name)}
+                "INSERT INTO schema_checksums VALUES (%(name)s, %(sha)s) ON CONFLICT DO NOTHING",
+                {"name": name, "sha": _checksum(name)},
             )
 
 

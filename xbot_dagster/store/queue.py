@@ -38,7 +38,9 @@ class Listed:
     tweet_id: str | None
 
 
-def decisions(conn: Connection, *, statuses: tuple[str, ...], account: str | None = None, limit: int = 50) -> list[Listed]:
+def decisions(
+    conn: Connection, *, statuses: tuple[str, ...], account: str | None = None, limit: int = 50
+) -> list[Listed]:
     """Decisions in one of `statuses`; waiting ones by the time they are due, others newest first."""
     order = "scheduled_at" if set(statuses) <= set(WAITING) else "updated_at DESC"
     rows = conn.execute(

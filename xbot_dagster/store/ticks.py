@@ -13,11 +13,19 @@ def need_not_wait_for_the_disk(conn: Connection) -> None:
 
 
 def record(
-    conn: Connection, name: str, kind: str, *, did: dict[str, Any] | None = None, skipped: str | None = None, account: str | None = None
+    conn: Connection,
+    name: str,
+    kind: str,
+    *,
+    did: dict[str, Any] | None = None,
+    skipped: str | None = None,
+    account: str | None = None,
 ) -> None:
     """Append one tick. `kind` is sensor, schedule or stage; exactly one of `did` and `skipped` says something."""
     conn.execute(
-        text("INSERT INTO tick_log (name, kind, did, skipped, account) VALUES (:name, :kind, cast(:did AS jsonb), :skipped, :account)"),
+        text(
+            "INSERT INTO tick_log (name, kind, did, skipped, account) VALUES (:name, :kind, cast(:did AS jsonb), :skipped, :account)"
+        ),
         {"name": name, "kind": kind, "did": json.dumps(did or {}, default=str), "skipped": skipped, "account": account},
     )
 
@@ -25,5 +33,6 @@ def record(
 def last_requested(conn: Connection, name: str, job: str) -> datetime | None:
     """When the tick `name` last asked for a run of `job`."""
     return conn.execute(
-        text("SELECT max(at) FROM tick_log WHERE name = :name AND skipped IS NULL AND did -> 'requested' ? :job"), {"name": name, "job": job}
+        text("SELECT max(at) FROM tick_log WHERE name = :name AND skipped IS NULL AND did -> 'requested' ? :job"),
+        {"name": name, "job": job},
     ).scalar_one()

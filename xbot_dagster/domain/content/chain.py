@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from xbot_dagster.domain.content import duplicate, quality, rotation, safety
-from xbot_dagster.domain.content.duplicate import Nearest, Unavailable
+from xbot_dagster.domain.content.duplicate import Nearest
 from xbot_dagster.domain.content.rotation import TopicCount
 from xbot_dagster.domain.content.safety import SafetyConfig
-from xbot_dagster.domain.content.verdicts import Verdict
+from xbot_dagster.domain.content.verdicts import Unavailable, Verdict
 
 # A passing score this close to its threshold is a near miss: shown by `xbot gates`, and a reason for approval.
 NEAR_MISS = {"quality": 0.05, "duplicate": 0.03, "rotation": 0.03}
@@ -68,7 +68,7 @@ def run(
     config: ChainConfig,
     *,
     reply_to: str | None = None,
-    moderation: str | None = None,
+    moderation: str | Unavailable | None = None,
 ) -> ChainResult:
     """Judge a post, thread or reply. Replies are not rotated: the other person chose the topic."""
     verdicts = [safety.judge(parts, config.safety, reply_to=reply_to, moderation=moderation)]

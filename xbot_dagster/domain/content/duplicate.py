@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from xbot_dagster.domain.content.verdicts import Verdict
+from xbot_dagster.domain.content.verdicts import Unavailable, Verdict
 
 WINDOW_DAYS: Final = 30
 # Cosine scales differ by embedder. wordllama: of ten lightly reworded posts eight lie at .85 and above, different posts on one
@@ -23,13 +23,6 @@ class Nearest:
 
     similarity: float
     decision_id: str
-
-
-@dataclass(frozen=True)
-class Unavailable:
-    """A fact that could not be looked up, and why."""
-
-    reason: str
 
 
 def threshold_for(embedder: str) -> float:

@@ -7,8 +7,7 @@ post is 100 % of a one-post history), and an account with few topics gets a wide
 from dataclasses import dataclass
 from typing import Final
 
-from xbot_dagster.domain.content.duplicate import Unavailable
-from xbot_dagster.domain.content.verdicts import Verdict
+from xbot_dagster.domain.content.verdicts import Unavailable, Verdict
 
 WINDOW_DAYS: Final = 7
 MIN_SAMPLE: Final = 10  # posts

@@ -12,7 +12,7 @@ from typing import Any, Final
 from xbot_dagster.domain.content import wordlists
 from xbot_dagster.domain.content.sources import suspicion
 from xbot_dagster.domain.content.text import control_characters, invisible_characters, scripts, skeleton
-from xbot_dagster.domain.content.verdicts import Verdict
+from xbot_dagster.domain.content.verdicts import Unavailable, Verdict
 from xbot_dagster.domain.measuring.weighted_length import url_spans, weighted_length
 
 MAX_WEIGHTED_LENGTH: Final = 280
@@ -90,20 +90,25 @@ def check_batch(texts: Sequence[str], config: SafetyConfig) -> list[list[Finding
 
 
 def judge(
-    parts: Sequence[str], config: SafetyConfig, *, reply_to: str | None = None, moderation: str | None = None
+    parts: Sequence[str],
+    config: SafetyConfig,
+    *,
+    reply_to: str | None = None,
+    moderation: str | Unavailable | None = None,
 ) -> Verdict:
-    """The gate's verdict on a post or thread. `moderation`: why a moderation service refused it, if it did."""
+    """The gate's verdict on a post or thread. `moderation`: why a moderation service refused it, or could not be asked."""
     if not parts:
         return Verdict("safety", "block", FAILED, THRESHOLD, "empty: there is no text")
     found = [(n, finding) for n, part in enumerate(parts) for finding in findings(part, config, reply_to=reply_to)]
-    if moderation:
+    if isinstance(moderation, str):
         found.append((0, Finding("moderation", moderation)))
-    if not found:
-        return Verdict("safety", "pass", PASSED, THRESHOLD)
-    prefix = (lambda n: f"part {n + 1}: ") if len(parts) > 1 else (lambda _: "")
-    return Verdict(
-        "safety", "block", FAILED, THRESHOLD, "; ".join(f"{prefix(n)}{f.code}: {f.detail}" for n, f in found)[:500]
-    )
+    if found:
+        prefix = (lambda n: f"part {n + 1}: ") if len(parts) > 1 else (lambda _: "")
+        reason = "; ".join(f"{prefix(n)}{finding.code}: {finding.detail}" for n, finding in found)
+        return Verdict("safety", "block", FAILED, THRESHOLD, reason[:500])
+    if isinstance(moderation, Unavailable):
+        return Verdict("safety", "error", None, THRESHOLD, f"not moderated: {moderation.reason}")
+    return Verdict("safety", "pass", PASSED, THRESHOLD)
 
 
 def links(text: str) -> list[str]:

@@ -18,6 +18,13 @@ HIGHER_IS_BETTER: Final[dict[str, bool]] = {"safety": True, "quality": True, "du
 
 
 @dataclass(frozen=True)
+class Unavailable:
+    """A fact a gate needs that could not be had, and why. The gate then answers "error", which blocks."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
 class Verdict:
     """`score` and `threshold` share a scale per gate: safety 0/1, quality 0..1, duplicate cosine, rotation share 0..1."""
 

@@ -41,7 +41,7 @@ from xbot_dagster.domain.learning.policy import (
 from xbot_dagster.domain.learning.pooling import LearnedLevel
 from xbot_dagster.domain.learning.propensity import choose
 from xbot_dagster.domain.learning.reward import DEFAULT_REFERENCES, RewardReferences
-from xbot_dagster.domain.learning.sampling import sample_rewards
+from xbot_dagster.domain.learning.sampling import sample_rewards, standard_noise
 from xbot_dagster.domain.learning.tallies import Tallies, outcome_value, references_state
 from xbot_dagster.errors import UserError
 
@@ -149,13 +149,14 @@ class GrowthPolicy(Policy):
         """See `policy.Policy`."""
         mask, room = open_pairs(len(self.arms), admissible, capacity)
         model = self._belief_at(now, pending)
+        noise = standard_noise(len(self.arms), len(METRICS), self.config.draws, rng)
         choices: list[Choice | NoChoice] = []
         for context in contexts:
             pairs = mask & (room > 0)
             if not pairs.any():
                 choices.append(NoChoice("no admissible arm and hour is left", context))
                 continue
-            choice = self._choose(model, context, pairs, epsilon, rng)
+            choice = self._choose(model, context, pairs, noise, epsilon, rng)
             room[choice.hour] -= 1
             choices.append(choice)
         return choices
@@ -165,6 +166,7 @@ class GrowthPolicy(Policy):
         model: DriftingCounts,
         context: Mapping[str, Any],
         pairs: np.ndarray,
+        noise: np.ndarray,
         epsilon: float,
         rng: np.random.Generator,
     ) -> Choice:
@@ -177,12 +179,11 @@ class GrowthPolicy(Policy):
                 model,
                 self.arms,
                 context,
+                noise,
                 weights=self._weights,
                 references=self._rates,
                 temperature=config.temperature,
                 interaction_share=config.interaction_share,
-                draws=config.draws,
-                rng=rng,
             )
         except np.linalg.LinAlgError as error:
             picked, mean, sd = pairs / pairs.sum(), np.zeros(len(self.arms)), np.zeros(len(self.arms))

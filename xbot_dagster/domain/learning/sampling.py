@@ -13,7 +13,7 @@ from xbot_dagster.domain.learning.glm import DriftingCounts
 from xbot_dagster.domain.learning.timing import HOURS, fourier
 
 JITTER = 1e-9  # keeps the factor of a posterior that is certain in some direction
-LOG_UTILITY_LIMIT = 20.0  # exp() of anything above is a full mark many times over
+LOG_RATE_LIMIT = 20.0  # of a rate against its reference: anything above is a full mark many times over
 
 
 @dataclass(frozen=True)
@@ -23,10 +23,11 @@ class Draws:
     reward: np.ndarray
 
     def pick_shares(self, admissible: np.ndarray) -> np.ndarray:
-        """How often each admissible pair is the best one, shape (arms, 24); sums to 1."""
-        best = self.reward[admissible].argmax(0)
+        """How often each admissible pair is the best one, shape (arms, 24); sums to 1. Ties are shared evenly."""
+        open_reward = self.reward[admissible]
+        best = open_reward == open_reward.max(0)
         shares = np.zeros(admissible.shape)
-        shares[admissible] = np.bincount(best, minlength=int(admissible.sum())) / self.reward.shape[2]
+        shares[admissible] = best @ (1 / best.sum(0, dtype=np.float32)) / self.reward.shape[2]
         return shares
 
     def arm_values(self, admissible: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -36,37 +37,48 @@ class Draws:
         return at_best.mean(1), at_best.std(1)
 
 
+def standard_noise(arms: int, metrics: int, draws: int, rng: np.random.Generator) -> np.ndarray:
+    """Standard normals for `sample_rewards`; one set serves a whole batch, whose choices are then drawn independently."""
+    return rng.standard_normal((arms * metrics + len(hour_keys()) * metrics, draws), dtype=np.float32)
+
+
 def sample_rewards(
     model: DriftingCounts,
     arms: Sequence[str],
     context: Mapping[str, Any],
+    noise: np.ndarray,
     *,
     weights: np.ndarray,
     references: np.ndarray,
     temperature: float,
     interaction_share: float,
-    draws: int,
-    rng: np.random.Generator,
 ) -> Draws:
-    """Rewards `sum of weight * min(1, rate / reference)` under `draws` cooled posterior samples.
+    """Rewards `sum of weight * min(1, rate / reference)` under cooled posterior samples, one per column of `noise`.
 
     `weights`, `references` (per impression) of shape (metrics,). `temperature` scales the posterior covariance;
     interactions keep `interaction_share` of theirs, because sixty barely known cells would otherwise win by luck.
+    Raises `numpy.linalg.LinAlgError` for a posterior that is not one.
     """
     shared = context_features(context)
     rows = [{**shared, **arm_features(arm, context)} for arm in arms] + [{key: 1.0} for key in hour_keys()]
     mean, cov = model.project(rows, muted="cell", share=interaction_share)
     factor = np.linalg.cholesky(temperature * cov + JITTER * np.eye(len(mean)))
-    sampled = mean[:, None] + factor @ rng.standard_normal((len(mean), draws))
-    split = len(arms) * model.metrics
-    of_arm = sampled[:split].reshape(len(arms), model.metrics, draws) - np.log(references)[:, None]
-    of_hour = np.tensordot(fourier(), sampled[split:].reshape(-1, model.metrics, draws), 1)
-    of_arm += np.log(weights)[:, None]
-    arm_factor = np.exp(np.clip(of_arm, -LOG_UTILITY_LIMIT, LOG_UTILITY_LIMIT)).astype(np.float32)
-    hour_factor = np.exp(np.clip(of_hour, -LOG_UTILITY_LIMIT, LOG_UTILITY_LIMIT)).astype(np.float32)
-    reward = np.zeros((len(arms), HOURS, draws), np.float32)
-    part = np.empty_like(reward)
-    for metric, weight in enumerate(weights):
-        np.multiply(arm_factor[:, None, metric], hour_factor[None, :, metric], out=part)
-        reward += np.minimum(part, np.float32(weight), out=part)
+    split, draws = len(arms) * model.metrics, noise.shape[1]
+    mean[:split] += np.tile(np.log(weights) - np.log(references), len(arms))
+    sampled = mean.astype(np.float32)[:, None] + factor.astype(np.float32) @ noise
+    of_arm = np.clip(sampled[:split], -LOG_RATE_LIMIT, LOG_RATE_LIMIT).reshape(len(arms), model.metrics, draws)
+    basis = fourier().astype(np.float32)
+    of_hour = (basis @ sampled[split:].reshape(basis.shape[1], -1)).reshape(HOURS, model.metrics, draws)
+    arm_factor = np.exp(of_arm)
+    hour_factor = np.exp(np.clip(of_hour, -LOG_RATE_LIMIT, LOG_RATE_LIMIT)).transpose(1, 0, 2).copy()
+    # One arm at a time: 24 hours of draws stay in the processor's cache, all pairs at once do not.
+    reward = np.empty((len(arms), HOURS, draws), np.float32)
+    part = np.empty((HOURS, draws), np.float32)
+    for arm in range(len(arms)):
+        total = reward[arm]
+        total[:] = 0
+        for metric, weight in enumerate(weights):
+            np.multiply(arm_factor[arm, metric], hour_factor[metric], out=part)
+            np.minimum(part, np.float32(weight), out=part)
+            total += part
     return Draws(reward)
