@@ -145,6 +145,8 @@ def _one_account(
                 blocked=report.blocked + (placed.status == "blocked"),
                 decisions=(*report.decisions, str(placed.decision_id)),
             )
+            if placed.unjudged:
+                return _skip(report, account, f"the gates cannot judge: {placed.reason}")
     return report
 
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Engine, text
 
-from tests.integration.content.conftest import Writer, quota, trouble
+from tests.content_parts import Writer, quota, trouble
 from xbot_dagster.clock import FixedClock
 from xbot_dagster.llm.client import BudgetedClient
 from xbot_dagster.settings import Settings
@@ -115,7 +115,7 @@ def test_two_retries_end_the_tick(parts: Parts, writer: Writer) -> None:
 
 
 def test_a_blocked_draft_is_replaced_by_another_candidate(parts: Parts, writer: Writer) -> None:
-    from tests.integration.content.conftest import sentence
+    from tests.content_parts import sentence
 
     blocked_topics = {"sleep"}
     writer.text = lambda brief, d, p: (

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, text
 
-from tests.integration.content.conftest import Writer
+from tests.content_parts import Writer
 from xbot_dagster.clock import FixedClock
 from xbot_dagster.llm.client import BudgetedClient
 from xbot_dagster.settings import Settings, load_settings

@@ -106,7 +106,8 @@ POOR = (
 REWORDED = (
     (
         GOOD[0],
-        "Sleep is the cheapest upgrade there is. Leave the phone in another room, set a single alarm and read ten pages. You will notice by Friday.",
+        "Sleep is the cheapest upgrade there is. Leave the phone in another room, set a single alarm and read ten pages. "
+        "You will notice by Friday.",
     ),
     (
         GOOD[3],

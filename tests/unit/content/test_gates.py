@@ -7,10 +7,10 @@ import pytest
 from tests.unit.content.corpus import GOOD, GOOD_ENOUGH, POOR, REWORDED
 from xbot_dagster.domain.content import chain, duplicate, quality, rotation
 from xbot_dagster.domain.content.chain import ChainConfig
-from xbot_dagster.domain.content.duplicate import Nearest, Unavailable
+from xbot_dagster.domain.content.duplicate import Nearest
 from xbot_dagster.domain.content.rotation import TopicCount
 from xbot_dagster.domain.content.safety import SafetyConfig
-from xbot_dagster.domain.content.verdicts import FAIL_MODES, GATES, Verdict
+from xbot_dagster.domain.content.verdicts import FAIL_MODES, GATES, Unavailable, Verdict
 
 CONFIG = ChainConfig(SafetyConfig(), duplicate_threshold=0.85)
 
@@ -19,7 +19,7 @@ CONFIG = ChainConfig(SafetyConfig(), duplicate_threshold=0.85)
 class Facts:
     exact: str | None = None
     near: Nearest | Unavailable | None = None
-    topics: TopicCount | Unavailable = TopicCount(0, 0, 8)
+    topics: TopicCount | Unavailable = field(default_factory=lambda: TopicCount(0, 0, 8))
     asked: list[str] = field(default_factory=list)
 
     def exact_match(self) -> str | None:

@@ -5,6 +5,7 @@ import pytest
 from tests.unit.content.corpus import GOOD, INNOCENT, UNSAFE
 from xbot_dagster.domain.content import safety
 from xbot_dagster.domain.content.safety import SafetyConfig, findings
+from xbot_dagster.domain.content.verdicts import Unavailable
 
 CONFIG = SafetyConfig()
 
@@ -75,6 +76,8 @@ def test_a_thread_names_the_part_and_moderation_counts() -> None:
     flagged = safety.judge(["A fine part."], CONFIG, moderation="flagged as violence")
     assert (flagged.verdict, flagged.reason) == ("block", "moderation: flagged as violence")
     assert safety.judge([], CONFIG).verdict == "block"
+    unread = safety.judge(["A fine part."], CONFIG, moderation=Unavailable("no answer"))
+    assert (unread.verdict, unread.passed, unread.reason) == ("error", False, "not moderated: no answer")
 
 
 def test_the_batch_answers_in_order() -> None:

@@ -1,5 +1,6 @@
 """Slots: every rule kept, on ordinary days and on the two days a year when the clock moves."""
 
+import itertools
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -56,7 +57,7 @@ def test_slots_drawn_one_after_the_other_keep_every_rule(
         if at is not None:
             taken.append(at)
     ordered = sorted(taken)
-    assert all(b - a >= limits.interval for a, b in zip(ordered, ordered[1:], strict=False))
+    assert all(b - a >= limits.interval for a, b in itertools.pairwise(ordered))
     assert all(ordered[i + per_hour] - ordered[i] >= timedelta(hours=1) for i in range(len(ordered) - per_hour))
     for at in taken:
         local = at.astimezone(ZoneInfo(BERLIN))

@@ -101,7 +101,10 @@ def test_entities_do_not_explode_or_read_files() -> None:
         titles = []
     assert all(len(title) <= sources.TITLE_LIMIT for title in titles)
     assert time.process_time() - began < 20
-    leak = b'<?xml version="1.0"?><!DOCTYPE r [<!ENTITY x SYSTEM "file:///etc/hostname">]><rss version="2.0"><channel><item><title>a &x; b</title></item></channel></rss>'
+    leak = (
+        b'<?xml version="1.0"?><!DOCTYPE r [<!ENTITY x SYSTEM "file:///etc/hostname">]>'
+        + rss("a &x; b").split(b"?>", 1)[1]
+    )
     try:
         with open("/etc/hostname") as file:
             secret = file.read().strip()
