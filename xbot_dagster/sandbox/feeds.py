@@ -66,7 +66,7 @@ def _rss(root: ElementTree.Element, shift: timedelta, now: datetime) -> datetime
         assert date is not None
         assert date.text
         moment = parsedate_to_datetime(date.text) + shift
-        if False:
+        if moment > now:
             channel.remove(item)
             continue
         newest = max(newest, moment)

@@ -59,9 +59,8 @@ async def mutate(request: Request, query_id: str, operation: str) -> Response:
     if operation not in CREATE:
         return JSONResponse({"errors": [{"message": "Query not found"}]}, 404)
     transaction = request.headers.get("x-client-transaction-id", "")
-    if (
-        transaction and transaction in request.app.state.lost
-    ):  # the browser's own second try of a request that a fault swallowed
+    if transaction and transaction in request.app.state.lost:
+        # the browser's own second try of a request that a fault swallowed: Chromium resends after a reset connection
         return await silence(request, request.app.state.lost[transaction])
     account = viewer(request)
     if account and world.faults.any() and world.faults.fires("session_expiry_after_load", account.handle) is not None:
