@@ -129,7 +129,7 @@ class Desk:
             self.engine, self.clock, more.pop("settings", self.settings), lambda account: self.the_publisher, **more
         )
 
-    def process(self, *, browser: bool, die_at: str | None = None, reconcile: bool = False, mark: str = "") -> int:
+    def process(self, *, browser: bool, die_at: str | None = None, mark: str = "") -> int:
         """Run one tick in a process of its own, which kills itself at `die_at`; its exit code.
 
         `mark` is in the environment of the process and of all that it starts, so that leftovers can be told."""
@@ -141,13 +141,12 @@ class Desk:
             "sessions": str(self.sessions),
             "evidence": str(self.evidence),
             "browser": browser,
-            "die_at": die_at,
-            "reconcile": reconcile,
         }
         done = subprocess.run(
-            [sys.executable, "-m", "tests.publishing_runner", json.dumps(wanted)],
+            [sys.executable, "-m", "benchmarks.posting_worker", json.dumps(wanted)],
             cwd=Path(__file__).parents[1],
             env={**os.environ, "PUBLISHING_TEST_MARK": mark},
+            input=json.dumps({"die_at": die_at}) + "\n",
             capture_output=True,
             text=True,
             timeout=120,

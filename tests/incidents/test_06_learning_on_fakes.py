@@ -25,8 +25,8 @@ def _shares(engine, clock, settings) -> dict[str, float]:
 
 
 def test_a_planted_effect_is_found(engine, clock, settings, history):
-    history.effects = {"story": 1.5, "checklist": -1.5}
-    history.add(150, START)
+    history.effects = {"story": 2.0, "checklist": -2.0}
+    history.add(220, START)
     learn.run(engine, clock, settings)
     shares = _shares(engine, clock, settings)
     assert max(shares, key=lambda arm: shares[arm]) == "story"

@@ -19,7 +19,11 @@ NOWHERE = "postgresql://nobody:pw-secret@127.0.0.1:9/xbot"
 
 
 def command(tmp_path: Path, *words: str, **flags: str) -> subprocess.CompletedProcess[str]:
-    environment = {k: v for k, v in os.environ.items() if k in ("PATH", "HOME", "LANG")} | {"XBOT_HOME": str(tmp_path / "home")} | flags
+    environment = (
+        {k: v for k, v in os.environ.items() if k in ("PATH", "HOME", "LANG")}
+        | {"XBOT_HOME": str(tmp_path / "home")}
+        | flags
+    )
     return subprocess.run(
         [sys.executable, "-c", "from xbot_dagster.cli import main; main()", *words],
         capture_output=True, text=True, env=environment, cwd=tmp_path, timeout=120, check=False,
@@ -27,9 +31,19 @@ def command(tmp_path: Path, *words: str, **flags: str) -> subprocess.CompletedPr
 
 
 def test_definitions_load_with_the_database_down(tmp_path: Path) -> None:
-    environment = {**os.environ, "DATABASE_URL": NOWHERE, "REDIS_URL": "redis://127.0.0.1:9/0", "XBOT_HOME": str(tmp_path)}
+    environment = {
+        **os.environ,
+        "DATABASE_URL": NOWHERE,
+        "REDIS_URL": "redis://127.0.0.1:9/0",
+        "XBOT_HOME": str(tmp_path),
+    }
     done = subprocess.run(
-        [sys.executable, "-c", "import xbot_dagster.definitions"], capture_output=True, text=True, env=environment, cwd=tmp_path, check=False
+        [sys.executable, "-c", "import xbot_dagster.definitions"],
+        capture_output=True,
+        text=True,
+        env=environment,
+        cwd=tmp_path,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
 
@@ -37,16 +51,25 @@ def test_definitions_load_with_the_database_down(tmp_path: Path) -> None:
 @pytest.mark.parametrize("sensor", [due_posts])
 def test_a_sensor_skips_with_the_reason(sensor: dg.SensorDefinition, tmp_path: Path, cache_url: str) -> None:
     settings = load_settings(
-        {"DATABASE_URL": NOWHERE, "DAGSTER_DATABASE_URL": NOWHERE, "REDIS_URL": cache_url, "XBOT_HOME": str(tmp_path / "home")}
+        {
+            "DATABASE_URL": NOWHERE,
+            "DAGSTER_DATABASE_URL": NOWHERE,
+            "REDIS_URL": cache_url,
+            "XBOT_HOME": str(tmp_path / "home"),
+        }
     )
 
     def down() -> object:
         with opened(settings) as found:
             return found
 
-    with dg.DagsterInstance.ephemeral() as instance, dg.build_sensor_context(
-        instance, resources={"database": Database(down, "", "test")}  # pyright: ignore[reportArgumentType]
-    ) as context:
+    with (
+        dg.DagsterInstance.ephemeral() as instance,
+        dg.build_sensor_context(
+            instance,
+            resources={"database": Database(down, "", "test")},  # pyright: ignore[reportArgumentType]
+        ) as context,
+    ):
         result = sensor.evaluate_tick(context)
     assert not result.run_requests
     assert result.skip_message is not None

@@ -29,7 +29,13 @@ def test_only_the_key_builder_speaks_to_redis() -> None:
     importers = set()
     for path in PACKAGE.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
-            names = [a.name for a in node.names] if isinstance(node, ast.Import) else [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            names = (
+                [a.name for a in node.names]
+                if isinstance(node, ast.Import)
+                else [node.module or ""]
+                if isinstance(node, ast.ImportFrom)
+                else []
+            )
             if any(name == "redis" or name.startswith("redis.") for name in names):
                 importers.add(path.relative_to(PACKAGE).as_posix())
     assert importers == {"store/cache.py"}

@@ -55,6 +55,7 @@ class BrowserPublisher:
         self._evidence = evidence
         self._submit_ms = submit_ms
         self._hooks = hooks
+        self._guarded: Page | None = None
 
     def probe(self, account: str, handle: str) -> Probe:
         """The session as the account's own profile shows it; without a stored session `expired`, and no page is opened."""
@@ -128,7 +129,9 @@ class BrowserPublisher:
 
         where = path("compose_reply_path", id=post.reply_to) if post.reply_to else site("compose_path")
         page.goto(self._base_url + where, wait_until="domcontentloaded")
-        _clear_overlays(page)
+        if self._guarded is not page:
+            _clear_overlays(page)
+            self._guarded = page
         composer = page.locator(site("composer")).filter(has=page.locator(site("editor")))
         with suppress(TimedOut):
             composer.locator(site("editor")).or_(page.locator(site("toast"))).first.wait_for(timeout=EDITOR_MS)
@@ -206,10 +209,9 @@ def _plain(text: str) -> str:
 
 
 def _clear_overlays(page: "Page") -> None:
-    """Close what stands over the page: refuse cookies, "Got it", "Not now". Handled whenever an action meets one."""
+    """From now on close what stands over the page whenever an action meets it: refuse cookies, "Got it", "Not now"."""
     for name in ("consent_refuse", "got_it", "confirmation_cancel"):
         overlay = page.locator(site(name)).first
-        page.remove_locator_handler(overlay)
         # Not a pointer's click: one overlay may lie under another.
         page.add_locator_handler(overlay, lambda found: found.dispatch_event("click"))
 
