@@ -24,10 +24,13 @@ class Draws:
 
     def pick_shares(self, admissible: np.ndarray) -> np.ndarray:
         """How often each admissible pair is the best one, shape (arms, 24); sums to 1. Ties are shared evenly."""
-        open_reward = self.reward[admissible]
+        pairs = self.reward.reshape(-1, self.reward.shape[2])
+        open_reward = pairs if admissible.all() else pairs[admissible.ravel()]
         best = open_reward == open_reward.max(0)
+        tied = np.count_nonzero(best, axis=0)
+        wins = np.count_nonzero(best, axis=1) if tied.max() == 1 else best @ (1 / tied)
         shares = np.zeros(admissible.shape)
-        shares[admissible] = best @ (1 / best.sum(0, dtype=np.float32)) / self.reward.shape[2]
+        shares[admissible] = wins / len(tied)
         return shares
 
     def arm_values(self, admissible: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
