@@ -162,10 +162,11 @@ def test_the_mean_share_describes_an_average_post(audience: Audience) -> None:
     assert mean_share(0) == 0
 
 
-def test_follow_times_match_the_counts(audience: Audience) -> None:
-    outcome = audience.outcome(1, "many", BORN, Traits("question", "focus", "cta", 1.0))
-    times = audience.follow_times(BORN, outcome)
-    assert len(times) > 2
-    assert (np.diff(times) >= 0).all()
-    for hours in (0.5, 1, 5, 48):
-        assert (times <= BORN + hours * HOUR_MS).sum() == outcome.at(hours).follows
+def test_follow_times_are_in_order_and_match_the_counts(audience: Audience) -> None:
+    outcomes = [audience.outcome(n, str(n), BORN, Traits("question", "focus", "cta", 1.0)) for n in range(40)]
+    assert max(len(outcome.events["follows"]) for outcome in outcomes) > 2
+    for outcome in outcomes:
+        times = audience.follow_times(BORN, outcome)
+        assert (np.diff(times) >= 0).all()
+        for hours in (0.5, 1, 5, 48):
+            assert (times <= BORN + hours * HOUR_MS).sum() == outcome.at(hours).follows
