@@ -1,6 +1,7 @@
 """Who may post when: flags, rollout, ledger, quiet hours, fairness, threads, replies, expiry, dead letters."""
 
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 import pytest
 
@@ -100,7 +101,7 @@ def test_two_an_hour_and_half_an_hour_apart(desk):
         if desk.post().posted:
             times.append(desk.clock.now())
         desk.pass_time(minutes=1)
-    assert [(b - a).total_seconds() / 60 for a, b in zip(times, times[1:], strict=False)] == [30] * (len(times) - 1)
+    assert [(b - a).total_seconds() / 60 for a, b in pairwise(times)] == [30] * (len(times) - 1)
     assert len(times) == 6
 
 
