@@ -2,7 +2,6 @@
 
 import hashlib
 from dataclasses import dataclass
-from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from xbot_dagster.sandbox import snowflake
@@ -143,11 +142,6 @@ def find(store: Store, handle: str) -> Account | None:
 
 def listed(store: Store) -> list[Account]:
     return [_account(row) for row in store.all("select * from accounts order by created_ms, handle")]
-
-
-def change(store: Store, handle: str, **values: Any) -> None:
-    for column, value in values.items():
-        store.run(f"update accounts set {column} = ? where handle = ?", value, handle.lower())
 
 
 def open_session(store: Store, seed: int, account: Account) -> Session:

@@ -10,6 +10,7 @@ from fastapi.responses import JSONResponse
 from xbot_dagster.sandbox import control, feeds, judge, recorded
 from xbot_dagster.sandbox.replica import graphql, pages
 from xbot_dagster.sandbox.state import World
+from xbot_dagster.sandbox.writer import control as writer_control
 from xbot_dagster.sandbox.writer import routes as writer
 
 LOST_KEPT = 512
@@ -32,7 +33,7 @@ def create_app(world: World) -> FastAPI:
         judge.router,
         recorded.router,
         feeds.router,
-        writer.control,
+        writer_control.router,
         writer.router,
         graphql.router,
         pages.router,

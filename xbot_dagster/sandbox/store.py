@@ -3,7 +3,7 @@ accepted."""
 
 import json
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -84,10 +84,6 @@ class Store:
 
     def close(self) -> None:
         self._db.close()
-
-
-def placeholders(values: Sequence[Any]) -> str:
-    return ",".join("?" * len(values))
 
 
 def compact(value: Any) -> str:

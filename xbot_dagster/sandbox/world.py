@@ -15,8 +15,8 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from xbot_dagster.sandbox.app import create_app
-from xbot_dagster.sandbox.audience import REGIMES
 from xbot_dagster.sandbox.process import EXIT_PORT_TAKEN, READY_FILE
+from xbot_dagster.sandbox.regimes import REGIMES
 from xbot_dagster.sandbox.state import World
 from xbot_dagster.sandbox.world_clock import WorldClock
 

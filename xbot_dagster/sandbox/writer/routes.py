@@ -6,12 +6,10 @@ import json
 import re
 from typing import Any
 
-from fastapi import APIRouter, HTTPException, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
-from pydantic import BaseModel, Field
 
 from xbot_dagster.sandbox import ngrams
-from xbot_dagster.sandbox.faults import FAULTS, UnknownFault
 from xbot_dagster.sandbox.state import World
 from xbot_dagster.sandbox.text import recognition_key
 from xbot_dagster.sandbox.writer import brief as briefs
@@ -36,41 +34,6 @@ UNSAFE = {
 }
 
 router = APIRouter(prefix="/llm/v1")
-control = APIRouter(prefix="/_sandbox/llm")
-
-
-class NewFault(BaseModel):
-    name: str
-    count: int | None = Field(None, ge=0)
-    probability: float | None = None
-    params: dict[str, Any] = {}
-    seed: int = 0
-    skip: int = Field(0, ge=0)
-
-
-@control.post("/faults")
-async def set_fault(request: Request, wanted: NewFault) -> dict[str, Any]:
-    """Scripts trouble of the endpoint; `name` as in `rate_limit`, `insufficient_quota`, `malformed_json`."""
-    try:
-        return {
-            "id": _world(request).faults.set(
-                **{**wanted.model_dump(), "name": f"llm_{wanted.name.removeprefix('llm_')}"}
-            )
-        }
-    except UnknownFault as problem:
-        raise HTTPException(422, str(problem)) from problem
-
-
-@control.delete("/faults")
-async def clear_faults(request: Request) -> dict[str, Any]:
-    return {"removed": sum(_world(request).faults.clear(name) for name in FAULTS if name.startswith("llm_"))}
-
-
-@control.get("/calls")
-async def calls(request: Request) -> dict[str, Any]:
-    """Every call that reached the endpoint, oldest first."""
-    rows = _world(request).store.all("select * from llm_calls order by seq")
-    return {"count": len(rows), "calls": [dict(row) for row in rows]}
 
 
 @router.get("/models")
