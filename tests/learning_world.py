@@ -12,8 +12,9 @@ from sqlalchemy import Connection, Engine, text
 
 from xbot_dagster.domain.content.seeding import seeded, seeded_id
 from xbot_dagster.domain.learning.arms import ARMS
+from xbot_dagster.domain.learning.reward import NORM_V1
 from xbot_dagster.domain.measuring.counts import Counts
-from xbot_dagster.domain.measuring.derive import derive
+from xbot_dagster.domain.measuring.derive import derive, reward_of
 
 TOPICS = ("sleep", "walking", "reading", "focus")
 HOOKS = ("did-you-know", "question", "contrarian", "none")
@@ -125,6 +126,13 @@ class History:
             exposure_weight=derived.exposure_weight, simulated=self.simulated, source=source, read_status="ok",
             observed_age_s=3600.0 if number == 1 else 86_400.0, collected_at=collected,
         )  # fmt: skip
+        reward = reward_of(NORM_V1, counts, novelty, 0.2)
+        if reward is not None:
+            insert(
+                conn,
+                "outcome_rewards",
+                decision_id=decision, collected_pass=number, reward_version=NORM_V1, reward=reward.reward, weight=reward.weight,
+            )  # fmt: skip
 
 
 @pytest.fixture
@@ -134,13 +142,14 @@ def history(engine: Engine) -> History:
 
 @pytest.fixture
 def snapshot(engine: Engine):
-    """A function that reads every learner's row as JSON text, to compare before and after."""
+    """A function that reads every learner's row as JSON text, to compare before and after (`norm_v1` is the collector's)."""
+    ours = "(SELECT * FROM outcome_rewards WHERE reward_version <> 'norm_v1') AS rewards"
 
     def read() -> str:
         with engine.begin() as conn:
             tables = {
                 name: [dict(row) for row in conn.execute(text(f"SELECT * FROM {name} ORDER BY 1, 2, 3")).mappings()]
-                for name in ("bandit_arms", "learning_ledger", "outcome_rewards", "predictor_versions", "audit_log")
+                for name in ("bandit_arms", "learning_ledger", ours, "predictor_versions", "audit_log")
             }
         return json.dumps(tables, default=str, sort_keys=True)
 

@@ -10,6 +10,7 @@ from sqlalchemy import text
 from xbot_dagster.domain.content.seeding import seeded_id
 from xbot_dagster.errors import Conflict, NotFound, UsageError
 from xbot_dagster.stages import experiment_plan as experiments
+from xbot_dagster.stages import lift
 from xbot_dagster.store import deployment
 from xbot_dagster.store import experiments as store
 
@@ -184,3 +185,121 @@ def test_plans_that_cannot_be(engine, clock, settings, options, error):
     words = {"account": "default", "name": "question_cta", **options}
     with engine.begin() as conn, pytest.raises(error):
         experiments.plan(conn, settings, words.pop("account"), words.pop("name"), starts_at=clock.now(), **words)
+
+
+@pytest.fixture
+def trial_history(engine, clock, settings, history, slots):
+    """Runs `hashtag_1` for sixty days over the posts of a history, treated posts with `effect` on their counts' log rate."""
+
+    def make(effect: float, reach: float = 1.0, posts: int = 500, every=timedelta(hours=3)) -> str:
+        start = clock.now() - timedelta(days=66)
+        with engine.begin() as conn:
+            experiment = experiments.plan(conn, settings, "default", "hashtag_1", starts_at=start, days=70).experiment
+            experiments.start(conn, experiment.experiment_id, start)
+            account = deployment.account(conn, "default")
+        ids = history.add(posts, start, every=every)
+        assign = experiments.assigner(engine, clock, settings)
+        with engine.begin() as conn:
+            for number, decision in enumerate(ids):
+                slot = SimpleNamespace(
+                    decision_id=decision, account=account, decision_type="single", scheduled_at=start + number * every
+                )
+                found = assign(conn, slot)
+                conn.execute(
+                    text("UPDATE content_metadata SET experiment_id = :e, experiment_arm = :a WHERE decision_id = :d"),
+                    {"e": found.experiment_id, "a": found.arm, "d": decision},
+                )
+                if found.arm == "treatment":
+                    conn.execute(
+                        text(
+                            "UPDATE outcomes SET retweets = round(retweets * cast(:f AS float8)), profile_visits = "
+                            "round(profile_visits * cast(:f AS float8)), impressions = greatest(1, round(impressions * "
+                            "cast(:r AS float8))) WHERE decision_id = :d"
+                        ),
+                        {"f": math.exp(effect) * reach, "r": reach, "d": decision},
+                    )
+        return experiment.experiment_id
+
+    return make
+
+
+def _lifts(engine, experiment):
+    with engine.begin() as conn:
+        return {row.metric: row for row in store.newest_lifts(conn, experiment)}
+
+
+def test_a_planted_effect_is_found(engine, clock, settings, trial_history):
+    experiment = trial_history(0.7)
+    report = lift.run(engine, clock, settings, clock.now().date())
+    assert report.estimates == len(lift.METRICS)
+    found = _lifts(engine, experiment)
+    primary = found[lift.PRIMARY]
+    assert primary.low > 0
+    assert primary.cs_low > 0
+    assert primary.cs_low < primary.low < primary.lift < primary.high < primary.cs_high
+    assert primary.q_value < 0.01
+    assert lift.verdict(primary).startswith("Better")
+    assert lift.verdict(found["fpki"]).startswith("Cannot tell yet")
+    assert 130 < primary.effective_n < 170, "the smaller arm's"
+
+
+def test_no_effect_is_no_lift(engine, clock, settings, trial_history):
+    experiment = trial_history(0.0)
+    lift.run(engine, clock, settings, clock.now().date())
+    for row in _lifts(engine, experiment).values():
+        assert row.cs_low < 0 < row.cs_high
+        assert row.q_value > 0.05
+
+
+def test_shuffled_arms_show_nothing(engine, clock, settings, trial_history):
+    experiment = trial_history(0.7)
+    with engine.begin() as conn:
+        conn.execute(
+            text(
+                "UPDATE experiment_assignments x SET arm = s.arm, propensity = s.propensity FROM ("
+                "SELECT a.unit, b.arm, b.propensity FROM (SELECT unit, row_number() OVER (ORDER BY md5(unit)) AS n "
+                "FROM experiment_assignments) a JOIN (SELECT arm, propensity, row_number() OVER (ORDER BY unit) AS n "
+                "FROM experiment_assignments) b USING (n)) s WHERE s.unit = x.unit"
+            )
+        )
+    lift.run(engine, clock, settings, clock.now().date())
+    row = _lifts(engine, experiment)[lift.PRIMARY]
+    assert row.cs_low < 0 < row.cs_high
+
+
+def test_too_little_is_refused_with_the_reason(engine, clock, settings, trial_history):
+    experiment = trial_history(0.7, posts=60)
+    report = lift.run(engine, clock, settings, clock.now().date())
+    assert (report.estimates, report.refused) == (0, len(lift.METRICS))
+    row = _lifts(engine, experiment)[lift.PRIMARY]
+    assert (row.verdict, row.lift) == ("refused", None)
+    assert "effective sample size" in row.reason
+    assert lift.verdict(row).startswith("Cannot tell yet")
+
+
+def test_a_look_is_repeatable_and_past_days_see_only_the_past(engine, clock, settings, trial_history):
+    experiment = trial_history(0.7)
+    today = clock.now().date()
+    lift.run(engine, clock, settings, today)
+    first = _lifts(engine, experiment)
+    lift.run(engine, clock, settings, today)
+    assert _lifts(engine, experiment) == first
+    lift.run(engine, clock, settings, today - timedelta(days=30))
+    with engine.begin() as conn:
+        counts = conn.execute(
+            text("SELECT as_of::date, n FROM experiment_lifts WHERE metric = 'primary_rate' ORDER BY as_of")
+        ).all()
+    assert len(counts) == 2
+    assert counts[0].n < counts[1].n
+
+
+def test_a_harmful_treatment_is_paused_with_an_alert(engine, clock, settings, trial_history, slots):
+    experiment = trial_history(0.0, reach=0.2)
+    report = lift.run(engine, clock, settings, clock.now().date())
+    assert report.paused == (experiment,)
+    with engine.begin() as conn:
+        assert store.experiment(conn, experiment).state == "paused"
+        alert = conn.execute(text("SELECT rule, subject, severity FROM alerts")).one()
+    assert tuple(alert) == ("experiment_guardrail", experiment, "warning")
+    assert _assign(engine, clock, settings, slots(3)) == [None] * 3
+    assert lift.run(engine, clock, settings, clock.now().date()).paused == ()

@@ -129,6 +129,7 @@ def test_late_censored_and_ad_hoc_rows_are_left_out(engine, clock, settings, his
     with engine.begin() as conn:
         conn.execute(text("UPDATE outcomes SET late = true WHERE decision_id = :d"), {"d": ids[0]})
         conn.execute(text("UPDATE outcomes SET read_status = 'gone' WHERE decision_id = :d"), {"d": ids[1]})
+        conn.execute(text("DELETE FROM outcome_rewards"))
         conn.execute(text("UPDATE outcomes SET collected_pass = 0 WHERE decision_id = :d"), {"d": ids[2]})
     assert learn.run(engine, clock, settings).outcomes == 5
 
