@@ -11,15 +11,14 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Engine
 
-from xbot_dagster.domain.content import chain, duplicate, safety
+from xbot_dagster.domain.content import chain, duplicate
 from xbot_dagster.domain.content.brief import Voice
 from xbot_dagster.domain.content.chain import ChainConfig, ChainResult
 from xbot_dagster.domain.content.duplicate import Nearest
 from xbot_dagster.domain.content.rotation import TopicCount
 from xbot_dagster.domain.content.safety import SafetyConfig
 from xbot_dagster.domain.content.verdicts import FAIL_MODES, Unavailable
-from xbot_dagster.settings import Settings
-from xbot_dagster.store import alerts, config, decisions, verdicts
+from xbot_dagster.store import alerts, decisions, verdicts
 from xbot_dagster.store.config import LiveConfig
 from xbot_dagster.store.deployment import Account
 
@@ -105,16 +104,3 @@ def alert_dead_gates(engine: Engine) -> list[str]:
             else:
                 alerts.close_alert(conn, "gate_blocks_everything", gate)
     return dead
-
-
-def safety_config(conn: Connection, settings: Settings, account: Account) -> SafetyConfig:
-    """The safety guard's configuration of an account, for `xbot safety config`."""
-    live = config.read_config(conn, settings, account.account)
-    return chain_config(
-        live, account, settings.embedder, config.read_raw(conn, settings, account.account)["content_config"]
-    ).safety
-
-
-def safety_check(conn: Connection, settings: Settings, account: Account, text: str) -> list[safety.Finding]:
-    """What the safety guard says about a text, for `xbot safety check`; empty when it may be posted."""
-    return safety.findings(text, safety_config(conn, settings, account))

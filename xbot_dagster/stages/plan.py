@@ -21,6 +21,7 @@ from xbot_dagster.stages.planner import Planner, PlanningTools, PlanReport, Tick
 from xbot_dagster.stages.slot import Assign, Assignment, PolicySource, Scorer
 from xbot_dagster.store import decisions, deployment
 from xbot_dagster.store.cache import Cache
+from xbot_dagster.store.usage import UsageLedger
 
 __all__ = ["Assign", "Assignment", "PlanReport", "PolicySource", "Scorer", "needs_planning", "run"]
 
@@ -67,6 +68,7 @@ def run(
         return PlanReport(skipped={"*": "AI_QUOTA_CIRCUIT_OPEN=true"})
     llm.begin_tick()
     approve.expire(engine, clock)
+    UsageLedger(engine, settings, clock).sweep()
     with engine.begin() as conn:
         chosen = [each for each in deployment.accounts(conn) if accounts is None or each.account in accounts]
     report = PlanReport(accounts=len(chosen))

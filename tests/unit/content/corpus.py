@@ -97,7 +97,10 @@ POOR = (
     "睡眠はとても大切です。毎晩八時間寝ましょう。本を十ページ読みましょう。",
     "🔥🔥🔥🔥🔥🔥",
     "WOW 😀😀😀😀 sleep!!! 😀😀😀",
-    "Operationalization of intersubjective phenomenological epistemologies necessitates multidimensional reconceptualization of methodological presuppositions,",
+    (
+        "Operationalization of intersubjective phenomenological epistemologies necessitates "
+        "multidimensional reconceptualization of methodological presuppositions,"
+    ),
     "good good good good good good good good good good good good good good good good",
     "...",
 )
