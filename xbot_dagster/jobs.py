@@ -5,7 +5,6 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 
 from xbot_dagster.assets.metadata import result
 from xbot_dagster.assets.posts import reconcile_in_doubt
-from xbot_dagster.partitions import daily
 from xbot_dagster.resources.database import Database
 from xbot_dagster.stages import alerts
 from xbot_dagster.stages.notifying import Notifier
@@ -14,17 +13,10 @@ from xbot_dagster.stages.notifying import Notifier
 _NEVER_RETRY = {"dagster/max_retries": "0"}
 
 
-def _job(
-    name: str, *assets: str, description: str, queue: str = "default", partitions: dg.PartitionsDefinition | None = None
-) -> UnresolvedAssetJobDefinition:
+def _job(name: str, *assets: str, description: str, queue: str = "default") -> UnresolvedAssetJobDefinition:
     tags = {"dagster-celery/queue": queue, **(_NEVER_RETRY if queue == "post" else {})}
     return dg.define_asset_job(
-        name,
-        selection=list(assets),
-        description=description,
-        tags=tags,
-        executor_def=dg.in_process_executor,
-        partitions_def=partitions,
+        name, selection=list(assets), description=description, tags=tags, executor_def=dg.in_process_executor
     )
 
 
@@ -45,7 +37,6 @@ learn = _job(
     "experiment_lift",
     description="Learn from new outcomes.",
     queue="train",
-    partitions=daily,
 )
 train = _job(
     "train",
@@ -53,7 +44,6 @@ train = _job(
     "timing_predictor",
     description="Train predictor versions.",
     queue="train",
-    partitions=daily,
 )
 
 
