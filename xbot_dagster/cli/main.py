@@ -7,7 +7,7 @@ import click
 import typer
 
 from xbot_dagster import __version__
-from xbot_dagster.cli import content, dev, home, learning, loop, measuring, operations, queue, rehearse
+from xbot_dagster.cli import content, dev, home, learning, loop, measuring, operations, publishing, queue, rehearse
 from xbot_dagster.cli.runtime import errors, show_log_lines
 from xbot_dagster.errors import UserError
 
@@ -35,7 +35,7 @@ def _root(
     show_log_lines()
 
 
-for _module in (home, rehearse, dev, loop, queue, content, measuring, learning, operations):
+for _module in (home, rehearse, dev, loop, queue, content, measuring, learning, operations, publishing):
     _module.mount(app)
 
 
