@@ -230,6 +230,19 @@ def not_live(conn: Connection, claim: Claim, *, needs_human: bool) -> str:
     return _decision(conn, claim, "queued", "the last submit never appeared on the timeline")
 
 
+def requeue(conn: Connection, claim: Claim, reason: str) -> str:
+    """A decision that needed a person goes back to the queue. Returns the new status."""
+    return _decision(conn, claim, "queued", reason)
+
+
+def recharge(conn: Connection, claim: Claim) -> None:
+    """Count the slot of an attempt again that was given back too early: its post turned out to be live."""
+    conn.execute(
+        text("UPDATE post_slots SET released_at = NULL WHERE decision_id = :id AND part = :part AND attempt = :attempt"),
+        _slot(claim),
+    )
+
+
 _MINE = "decision_id = :id AND part = :part AND attempt = :attempt AND fence = :fence"
 _SLOT = "decision_id = :id AND part = :part AND attempt = :attempt AND released_at IS NULL"
 

@@ -20,6 +20,7 @@ class OpenDoubt:
     handle: str
     doubt: Doubt
     reason: str
+    state: str
 
 
 @dataclass(frozen=True)
@@ -94,8 +95,14 @@ def due_looks(conn: Connection, accounts: Sequence[str] | None = None, *, at_onc
 
 
 def doubt_of(conn: Connection, decision_id: str) -> OpenDoubt | None:
-    """The open doubt of one decision, or None."""
-    row = conn.execute(text(_CLAIM + "WHERE p.state = 'in_doubt' AND p.decision_id = :id"), {"id": decision_id}).first()
+    """What a person may settle of one decision: its attempt in doubt, else the last that was found not live; or None."""
+    row = conn.execute(
+        text(
+            _CLAIM + "WHERE cast(p.decision_id AS text) = :id AND (p.state = 'in_doubt' "
+            "OR (p.state = 'not_live' AND c.status = 'needs_human')) ORDER BY p.part DESC, p.attempt DESC LIMIT 1"
+        ),
+        {"id": decision_id},
+    ).first()
     return _open(row) if row else None
 
 
@@ -110,7 +117,7 @@ def _open(row: Any) -> OpenDoubt:
         baseline_empty=bool(row.evidence.get("baseline_empty")),
         not_live_before=row.not_live,
     )
-    return OpenDoubt(_claim(row), row.handle, doubt, row.error or "")
+    return OpenDoubt(_claim(row), row.handle, doubt, row.error or "", row.state)
 
 
 def looked(conn: Connection, claim: Claim, *, convincing: bool, next_look: datetime) -> None:

@@ -13,7 +13,8 @@ ATTEMPT_TRANSITIONS: dict[str, frozenset[str]] = {
     "rejected": frozenset(),
     "deferred": frozenset(),
     "not_sent": frozenset(),
-    "not_live": frozenset(),
+    # Only a person can find a post that three looks did not.
+    "not_live": frozenset({"posted"}),
 }
 
 DECISION_TRANSITIONS: dict[str, frozenset[str]] = {

@@ -61,7 +61,7 @@ def probe(page: "Page", base_url: str, handle: str) -> Probe:
         return Probe("unknown", None, None, reason)
     if state != "ok":
         return Probe(_session_state(page, state), None, None, reason)
-    signed_in = _signed_in_as(page)
+    signed_in = signed_in_as(page)
     if signed_in is None:
         return Probe("expired", None, None, "nobody is signed in")
     if signed_in.lower() != handle.lower():
@@ -117,7 +117,8 @@ def _open_profile(page: "Page", base_url: str, handle: str, which: str) -> tuple
     return state, reason, found
 
 
-def _signed_in_as(page: "Page") -> str | None:
+def signed_in_as(page: "Page") -> str | None:
+    """The handle whose session this page shows, None when nobody is signed in."""
     link = page.locator(site("own_profile_link"))
     if link.count() != 1:
         return None
