@@ -1,6 +1,5 @@
 """What a rehearsal came to: counts from our tables beside those of the replica's own ledger, and the audience's truth."""
 
-from collections import Counter
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -76,8 +75,7 @@ def summarise(conn: Connection, record: Record, world: SandboxClient, handle: st
     halves = conn.execute(text(_REWARD_HALVES)).one()
     known = overview.read(conn)
     live = world.ledger(handle=handle)
-    texts = Counter(post["fingerprint"] for post in live)
-    counterfactual = world.counterfactual_random(handle)
+    random_choice = world.counterfactual(handle)
     champions = conn.execute(
         text("SELECT kind || ' v' || version AS name FROM predictor_versions WHERE state = 'champion' ORDER BY kind")
     ).scalars()
@@ -94,8 +92,8 @@ def summarise(conn: Connection, record: Record, world: SandboxClient, handle: st
         until=record.until,
         posts_published=known["posts_published"],
         replies_published=figures.replies,
-        replica_posts=len(live),
-        duplicates=sum(count - 1 for count in texts.values()),
+        replica_posts=live["count"],
+        duplicates=live["duplicates"],
         in_doubt=known["in_doubt"],
         needs_human=known["needs_human"],
         pass1=known["pass1"],
@@ -104,7 +102,7 @@ def summarise(conn: Connection, record: Record, world: SandboxClient, handle: st
         pass2_missing=figures.pass2_missing,
         followers_start=figures.followers_start,
         followers_end=figures.followers_end,
-        followers_random=counterfactual,
+        followers_random=random_choice["followers_random"],
         mean_reward_first_half=halves.first,
         mean_reward_second_half=halves.second,
         arms_learned=figures.arms_learned,
