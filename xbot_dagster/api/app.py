@@ -7,7 +7,7 @@ from fastapi import FastAPI
 from xbot_dagster import __version__
 from xbot_dagster.api import problems
 from xbot_dagster.api.guards import Guard
-from xbot_dagster.api.routes import admin, alerts, approvals, decisions, figures, probes
+from xbot_dagster.api.routes import admin, alerts, approvals, decisions, figures, learning, probes, reports
 from xbot_dagster.api.service import Launcher, Service
 from xbot_dagster.resources.opening import Opened
 from xbot_dagster.settings import Settings
@@ -17,6 +17,8 @@ _ROUTERS = (
     figures.router,
     decisions.router,
     approvals.router,
+    learning.router,
+    reports.router,
     alerts.router,
     admin.router,
 )

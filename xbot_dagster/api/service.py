@@ -19,7 +19,9 @@ from xbot_dagster.domain.measuring.embedders import Embedder, WordLlamaEmbedder
 from xbot_dagster.errors import DatabaseError
 from xbot_dagster.resources.opening import Opened
 from xbot_dagster.settings import Settings
+from xbot_dagster.store.cache import Cache
 from xbot_dagster.store.deployment import DEFAULT_ACCOUNT
+from xbot_dagster.store.engine import for_run
 
 # Starts a Dagster job by name on behalf of an actor and returns the run's id.
 Launcher = Callable[[str, str], str]
@@ -68,6 +70,19 @@ class Service:
     def engine(self) -> Engine:
         return self.opened().engine
 
+    def engine_of(self, caller: Caller) -> Engine:
+        """The engine for stages that open their own transactions; what they audit names `caller`."""
+        return for_run(self.engine, "", caller.actor)
+
+    @contextmanager
+    def cache(self) -> Iterator[Cache]:
+        """The deployment's cache."""
+        found = Cache(self.opened().services.redis_url, self.settings.redis_prefix)
+        try:
+            yield found
+        finally:
+            found.close()
+
     def now(self) -> datetime:
         return self.opened().clock.now()
 
@@ -79,7 +94,7 @@ class Service:
         """What turns an edited text into its vector: the offline model (loaded once), or OpenAI on the account's budget."""
         if self.settings.embedder != "wordllama":
             from xbot_dagster.llm.client import BudgetedClient
-            from xbot_dagster.stages.plan import make_embedder
+            from xbot_dagster.stages.planner import make_embedder
             from xbot_dagster.store.usage import UsageLedger
 
             found = self.opened()

@@ -1,0 +1,140 @@
+"""What is learned and tried: predictor versions with promotion and rollback, experiments with their lifts."""
+
+from dataclasses import asdict
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Path, Query
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from xbot_dagster.api.problems import responses
+from xbot_dagster.api.service import AccountQuery, Administrator, Reader, ServiceOf, describe
+from xbot_dagster.stages import backtest, experiment_plan, promoting
+from xbot_dagster.stages.experiment_presets import PRESETS
+from xbot_dagster.store import experiments as experiment_store
+from xbot_dagster.store import predictors as predictor_store
+from xbot_dagster.store.deployment import DEFAULT_ACCOUNT
+from xbot_dagster.store.deployment import account as find_account
+
+router = APIRouter(prefix="/api", tags=["learning"], responses=responses(401, 404, 422, 429, 503))
+_CHANGE = responses(400, 403, 409, 413)
+
+Kind = Literal["content", "timing"]
+Name = Annotated[str, Path(max_length=200)]
+Version = Annotated[int, Path(ge=1, le=2**31 - 1)]
+
+
+class Reasoned(BaseModel):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"reason": "better on the last week"}]}, extra="forbid")
+    account: Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,40}$")] = DEFAULT_ACCOUNT
+    reason: Annotated[str, Field(min_length=1, max_length=500)] = "by hand"
+
+
+class ExperimentPlan(BaseModel):
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"preset": "question_cta", "share": 0.3, "days": 14}]}, extra="forbid"
+    )
+    preset: Annotated[str, Field(max_length=60)]
+    account: Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,40}$")] = DEFAULT_ACCOUNT
+    share: Annotated[float | None, Field(gt=0, lt=1)] = None
+    days: Annotated[float, Field(gt=0, le=365)] = experiment_plan.DEFAULT_DAYS
+    unit: Literal["decision", "day"] = "decision"
+    starts_at: AwareDatetime | None = None
+
+
+@router.get("/predictors", summary="Predictor versions, newest first")
+def predictors(
+    service: ServiceOf, _: Reader, account: AccountQuery = DEFAULT_ACCOUNT, kind: Kind | None = None
+) -> list[dict[str, Any]]:
+    with service.begin() as conn:
+        find_account(conn, account)
+        return [describe(head) for head in predictor_store.versions(conn, account, kind)]
+
+
+@router.get("/predictors/{kind}/backtest", summary="The walk-forward curve: what training on each day was worth")
+def backtest_curve(
+    service: ServiceOf, _: Reader, kind: Kind, account: AccountQuery = DEFAULT_ACCOUNT
+) -> list[dict[str, Any]]:
+    with service.begin() as conn:
+        find_account(conn, account)
+        return [describe(row) for row in backtest.curve(predictor_store.backtests(conn, account, kind))]
+
+
+@router.post("/predictors/{kind}/{version}/promote", summary="Let a version serve", responses=_CHANGE)
+def promote(service: ServiceOf, caller: Administrator, kind: Kind, version: Version, body: Reasoned) -> dict[str, Any]:
+    with service.cache() as cache:
+        done = promoting.promote(
+            service.engine_of(caller), cache, body.account, kind, version, by=caller.actor, reason=body.reason
+        )
+    return asdict(done)
+
+
+@router.post("/predictors/{kind}/rollback", summary="Back to the version that served before", responses=_CHANGE)
+def rollback(service: ServiceOf, caller: Administrator, kind: Kind, body: Reasoned) -> dict[str, Any]:
+    with service.cache() as cache:
+        done = promoting.rollback(service.engine_of(caller), cache, body.account, kind, by=caller.actor)
+    return asdict(done)
+
+
+@router.get("/experiments", summary="Experiments with their newest lifts")
+def experiments(service: ServiceOf, _: Reader, account: AccountQuery = DEFAULT_ACCOUNT) -> list[dict[str, Any]]:
+    with service.begin() as conn:
+        find_account(conn, account)
+        found = experiment_store.experiments(conn, account)
+        return [_shown(each, experiment_store.newest_lifts(conn, each.experiment_id)) for each in found]
+
+
+@router.get("/experiments/flags", summary="Which experiments exist, and which are on now")
+def flags(service: ServiceOf, _: Reader, account: AccountQuery = DEFAULT_ACCOUNT) -> dict[str, Any]:
+    with service.begin() as conn:
+        find_account(conn, account)
+        running = {e.preset for e in experiment_store.running(conn, account, service.now())}
+    return {
+        name: {"on": name in running, "share": each.share, "applies_to": list(each.applies_to), "asks": each.asks}
+        for name, each in PRESETS.items()
+    }
+
+
+@router.get("/experiments/{experiment_id}", summary="One experiment with its newest lifts")
+def experiment(service: ServiceOf, _: Reader, experiment_id: Name) -> dict[str, Any]:
+    with service.begin() as conn:
+        found = experiment_store.experiment(conn, experiment_id)
+        return _shown(found, experiment_store.newest_lifts(conn, experiment_id))
+
+
+@router.post(
+    "/experiments", status_code=201, summary="Plan an experiment; it does nothing until started", responses=_CHANGE
+)
+def plan(service: ServiceOf, caller: Administrator, body: ExperimentPlan) -> dict[str, Any]:
+    with service.begin(caller) as conn:
+        planned = experiment_plan.plan(
+            conn,
+            service.settings,
+            body.account,
+            body.preset,
+            starts_at=body.starts_at or service.now(),
+            days=body.days,
+            share=body.share,
+            unit=body.unit,
+        )
+    return {**describe(planned.experiment), "power": asdict(planned.power), "says": planned.power.sentence()}
+
+
+@router.post("/experiments/{experiment_id}/start", summary="Switch an experiment on", responses=_CHANGE)
+def start(service: ServiceOf, caller: Administrator, experiment_id: Name) -> dict[str, Any]:
+    with service.begin(caller) as conn:
+        return describe(experiment_plan.start(conn, experiment_id, service.now()))
+
+
+@router.post("/experiments/{experiment_id}/stop", summary="End an experiment", responses=_CHANGE)
+def stop(
+    service: ServiceOf,
+    caller: Administrator,
+    experiment_id: Name,
+    reason: Annotated[str, Query(min_length=1, max_length=300)] = "stopped by hand",
+) -> dict[str, Any]:
+    with service.begin(caller) as conn:
+        return describe(experiment_plan.stop(conn, experiment_id, service.now(), reason))
+
+
+def _shown(found: experiment_store.Experiment, lifts: list[experiment_store.LiftRow]) -> dict[str, Any]:
+    return {**describe(found), "lifts": [describe(row) for row in lifts]}
