@@ -53,7 +53,8 @@ def test_models_and_facts_are_partitioned_and_backfill_in_one_run(definitions: d
     for name in ("post_features", "content_predictor", "timing_predictor", "experiment_lift"):
         node = graph.get(dg.AssetKey(name))
         assert isinstance(node.partitions_def, dg.DailyPartitionsDefinition), name
-        assert node.backfill_policy is not None and node.backfill_policy.max_partitions_per_run is None, name
+        assert node.backfill_policy is not None, name
+        assert node.backfill_policy.max_partitions_per_run is None, name
 
 
 def test_nothing_repeats_a_submit(definitions: dg.Definitions) -> None:

@@ -71,7 +71,7 @@ def _apply_one(url: str, name: str) -> None:
 
 def test_an_old_schema_is_named(empty_url: str) -> None:
     engine = create_engine(with_driver(empty_url))
-    with pytest.raises(DatabaseError, match="older schema.*xbot migrate up"):
+    with pytest.raises(DatabaseError, match=r"older schema.*xbot migrate up"):
         migrations.require_current(engine)
     migrations.up(empty_url)
     migrations.require_current(engine)

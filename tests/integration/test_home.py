@@ -31,7 +31,9 @@ class Holder:
     """Another process that uses the home until it is told to end."""
 
     def __init__(self, home: Path) -> None:
-        self.process = subprocess.Popen([sys.executable, "-c", HOLD, str(home)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", HOLD, str(home)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
         assert self.process.stdout is not None
         self.database_url, self.redis_url = json.loads(self.process.stdout.readline())
 
@@ -118,11 +120,11 @@ def test_a_half_created_database_directory_is_named_and_kept(home: Home) -> None
     home.prepare()
     home.postgres.mkdir()
     (home.postgres / "PG_VERSION").write_text("18\n")
-    with pytest.raises(HomeError, match="half-created.*Remove"):
+    with pytest.raises(HomeError, match=r"half-created.*Remove"):
         postgres.start(home.postgres)
     assert (home.postgres / "PG_VERSION").exists()
 
 
 def test_a_home_whose_path_is_too_long_is_named(tmp_path: Path) -> None:
-    with pytest.raises(HomeError, match="too long.*shorter"):
+    with pytest.raises(HomeError, match=r"too long.*shorter"):
         Home(tmp_path / ("x" * 220)).prepare()

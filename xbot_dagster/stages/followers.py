@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import pairwise
 from statistics import median
 from uuid import UUID
 
@@ -63,10 +64,7 @@ def run(engine: Engine, clock: Clock, settings: Settings, source_for: Callable[[
 def attribute(conn: Connection, account: str, now: datetime) -> tuple[int, int]:
     """Split every window of the account that ended within `REVISED_FOR`; returns (parts stored, windows split)."""
     snaps = store.snapshots(conn, account, now - TREND_FROM)
-    windows = [
-        Window(a.taken_at, b.taken_at, a.followers, b.followers, _error(a, b))
-        for a, b in zip(snaps, snaps[1:], strict=False)
-    ]
+    windows = [Window(a.taken_at, b.taken_at, a.followers, b.followers, _error(a, b)) for a, b in pairwise(snaps)]
     if not windows:
         return 0, 0
     posts = store.seen_posts(conn, account, windows[0].start - LIVE_FOR)

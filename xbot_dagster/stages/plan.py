@@ -35,7 +35,7 @@ def needs_planning(conn: Connection, now: datetime, per_hour: int = DEFAULT_PER_
     wanting = []
     for row in decisions.planning_state(conn):
         values = row["learning"] or {}
-        standard = 12 if row["family"] == "sandbox" else 6
+        standard = 8 if row["family"] == "sandbox" else 6
         rules = DayRules(
             row["zone"],
             per_hour,

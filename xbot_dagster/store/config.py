@@ -45,7 +45,7 @@ def defaults(settings: Settings) -> dict[str, dict[str, Any]]:
             "post_interval_min": 30 if sandbox else 60,
             "max_hashtags": 3,
             "quiet_hours": [2, 3, 4, 5],
-            "posts_per_day": 12 if sandbox else 6,
+            "posts_per_day": 8 if sandbox else 6,
         },
         "content_config": {"topics_allowed": []},
         "controls": {"stop_posting": False, "stop_llm": False},
