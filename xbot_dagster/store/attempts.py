@@ -24,10 +24,9 @@ class LostLease(Exception):
 
 @dataclass(frozen=True)
 class ArmRefused:
-    """Why the submit must not happen. `duplicate_of`: the decision whose live text equals this one."""
+    """Why the submit must not happen."""
 
     reason: str
-    duplicate_of: str | None = None
 
 
 def note(conn: Connection, claim: Claim, evidence: dict[str, Any]) -> None:
@@ -68,9 +67,7 @@ def arm(
         life=retries.FINGERPRINT_LIFE,
     )
     if (str(taken.decision_id), taken.part) != (claim.decision_id, claim.part):
-        return ArmRefused(
-            f"the same text is live or may be live as decision {taken.decision_id}", str(taken.decision_id)
-        )
+        return ArmRefused(f"the same text is live or may be live as decision {taken.decision_id}")
     armed = conn.execute(
         text(
             "UPDATE posting_attempts SET state = 'armed', post_key = :key, fingerprint = :fingerprint, armed_at = xbot_now(), "
@@ -238,7 +235,9 @@ def requeue(conn: Connection, claim: Claim, reason: str) -> str:
 def recharge(conn: Connection, claim: Claim) -> None:
     """Count the slot of an attempt again that was given back too early: its post turned out to be live."""
     conn.execute(
-        text("UPDATE post_slots SET released_at = NULL WHERE decision_id = :id AND part = :part AND attempt = :attempt"),
+        text(
+            "UPDATE post_slots SET released_at = NULL WHERE decision_id = :id AND part = :part AND attempt = :attempt"
+        ),
         _slot(claim),
     )
 

@@ -4,7 +4,7 @@ import pytest
 
 from xbot_dagster.embedded.browser import find_browser
 from xbot_dagster.errors import BrowserError
-from xbot_dagster.stages import login
+from xbot_dagster.x.browser import login
 from xbot_dagster.x.browser.session import BrowserHost
 
 pytestmark = pytest.mark.browser

@@ -133,14 +133,19 @@ def test_a_redirect_is_not_followed_because_it_would_post_twice(httpserver):
 
 def test_the_probe_knows_whose_keys_they_are_and_reads_the_baseline(httpserver):
     httpserver.expect_request("/2/users/me").respond_with_json({"data": {"id": "42", "username": "Walker"}})
-    httpserver.expect_request("/2/users/42/tweets").respond_with_json(
-        {
-            "data": [
-                {"id": "2", "text": "RT @x: no", "created_at": "2026-11-08T11:00:00.000Z", "referenced_tweets": [{"type": "retweeted", "id": "9"}]},
-                {"id": "3", "text": "@kim Walk &amp; read. https://t.co/abc", "created_at": "2026-11-08T10:00:00.000Z", "referenced_tweets": [{"type": "replied_to", "id": "8"}]},
-            ]
-        }
-    )  # fmt: skip
+    repost = {
+        "id": "2",
+        "text": "RT @x: no",
+        "created_at": "2026-11-08T11:00:00.000Z",
+        "referenced_tweets": [{"type": "retweeted", "id": "9"}],
+    }
+    reply = {
+        "id": "3",
+        "text": "@kim Walk &amp; read. https://t.co/abc",
+        "created_at": "2026-11-08T10:00:00.000Z",
+        "referenced_tweets": [{"type": "replied_to", "id": "8"}],
+    }
+    httpserver.expect_request("/2/users/42/tweets").respond_with_json({"data": [repost, reply]})
     spent = []
     api = ApiPublisher(
         load_settings({"MODE": "shadow", "PUBLISHER": "x_api", "X_API_BASE_URL": httpserver.url_for("/"), **KEYS}),
@@ -149,9 +154,9 @@ def test_the_probe_knows_whose_keys_they_are_and_reads_the_baseline(httpserver):
     found = api.probe("default", "walker")
     assert found.state == "ok"
     assert found.baseline is not None
-    repost, reply = found.baseline.posts
-    assert repost.repost
-    assert (reply.in_reply_to, fingerprint(reply.text)) == ("8", POST.fingerprint)
+    seen_repost, seen_reply = found.baseline.posts
+    assert seen_repost.repost
+    assert (seen_reply.in_reply_to, fingerprint(seen_reply.text)) == ("8", POST.fingerprint)
     assert spent == [("default", "user_read", 1), ("default", "owned_read", 2)]
 
 
