@@ -18,11 +18,12 @@ from xbot_dagster.x.browser.page_state import (
     page_state,
     public_counts,
 )
-from xbot_dagster.x.browser.tabs import Tab
+from xbot_dagster.x.browser.tabs import SMALL, TALL, Tab
 from xbot_dagster.x.protocols import Mention, MetricRead, TweetRef
 from xbot_dagster.x.site import path, site
 
 LOOK_EVERY_S = 0.15
+FIRST_LOOK_S = 0.6  # the answer to the analytics call mostly comes before; looking at the page meanwhile only slows it
 STABLE_S = 0.35  # two equal looks this far apart: the dialog counts up from zero within 50 ms of appearing
 JSON_GRACE_S = 1.0  # the answer to the analytics call may be a moment behind the dialog it fills
 PAGE_S = 12.0
@@ -58,9 +59,17 @@ async def read_timeline(
     tab: Tab, base_url: str, handle: str, wanted: set[str], *, replies: bool
 ) -> dict[str, tuple[Article, str]]:
     """Articles of `wanted` ids found on the handle's timeline, each with the page's language. Scrolls no further than needed."""
-    await tab.page.goto(
-        base_url + path("replies_path" if replies else "profile_path", handle=handle), wait_until="commit"
-    )
+    await tab.page.set_viewport_size(TALL)
+    try:
+        return await _scroll(
+            tab, base_url + path("replies_path" if replies else "profile_path", handle=handle), handle, wanted
+        )
+    finally:
+        await tab.page.set_viewport_size(SMALL)
+
+
+async def _scroll(tab: Tab, address: str, handle: str, wanted: set[str]) -> dict[str, tuple[Article, str]]:
+    await tab.page.goto(address, wait_until="commit")
     found: dict[str, tuple[Article, str]] = {}
     oldest_wanted = min(map(int, wanted))
     seen: set[str] = set()
@@ -120,8 +129,9 @@ async def read_analytics(tab: Tab, base_url: str, post: TweetRef, *, want_page: 
     rows: dict[str, str] = {}
     rows_since = rows_first = 0.0
     page: dict[str, Any] | None = None
+    await asyncio.wait({answer}, timeout=FIRST_LOOK_S)
     while loop.time() < deadline:
-        if not answer.done():
+        if page is not None and not answer.done():
             await asyncio.wait({answer}, timeout=LOOK_EVERY_S)
         figures = _figures(answer, post.tweet_id)
         if figures is not None and not want_page and any(figures.values()):

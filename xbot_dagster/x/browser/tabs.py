@@ -14,12 +14,14 @@ from xbot_dagster.x.browser.session import read_state
 from xbot_dagster.x.site import site
 
 if TYPE_CHECKING:
-    from playwright.async_api import Browser, BrowserContext, Page, Playwright, Response
+    from playwright.async_api import Browser, BrowserContext, Page, Playwright, Response, ViewportSize
 
 StorageStateFor = Callable[[str], Path | dict[str, Any] | None]
 NAVIGATION_MS = 20_000
 READS_PER_CONTEXT = 60  # a context gives its memory back only when it is closed
-WIDTH, HEIGHT = 1280, 3000  # tall, so that one look at a timeline shows more of it
+# What is drawn costs time: a small window where a call or a dialog is read, a tall one where a timeline is.
+SMALL: "ViewportSize" = {"width": 800, "height": 600}
+TALL: "ViewportSize" = {"width": 1280, "height": 3000}
 _FLAGS = (
     "--disable-gpu",
     "--no-first-run",
@@ -28,8 +30,8 @@ _FLAGS = (
     "--disable-sync",
     "--disable-extensions",
 )
-# Counting needs no pictures and no fonts; blocking them inside the browser halves the time of a page.
-_BLOCKED = ["*.jpg*", "*.jpeg*", "*.png*", "*.gif*", "*.webp*", "*.mp4*", "*.woff*", "*.woff2*", "*.svg*"]
+# Counting needs no pictures, fonts or styles; blocking them inside the browser halves the time of a page.
+_BLOCKED = ["*.jpg*", "*.jpeg*", "*.png*", "*.gif*", "*.webp*", "*.mp4*", "*.woff*", "*.woff2*", "*.svg*", "*.css*"]
 
 
 class FoundBrowser(Protocol):
@@ -170,7 +172,7 @@ class Tabs:
         found = self._storage_state_for(account)
         state: Any = read_state(found) if isinstance(found, Path) else found
         context = await browser.new_context(
-            storage_state=state, locale="en-US", viewport={"width": WIDTH, "height": HEIGHT}, service_workers="block"
+            storage_state=state, locale="en-US", viewport=SMALL, service_workers="block"
         )
         context.set_default_timeout(10_000)
         context.set_default_navigation_timeout(NAVIGATION_MS)
