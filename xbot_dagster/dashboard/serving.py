@@ -22,12 +22,22 @@ def build(settings: Settings, opening: Opened | Callable[[], Opened], launcher: 
     """API and dashboard as one application. Once per process: the page framework keeps one set of pages."""
     from nicegui import ui
 
-    from xbot_dagster.dashboard.pages import today
+    from xbot_dagster.dashboard.pages import (
+        alerts,
+        experiments,
+        growth,
+        learning,
+        post,
+        queue,
+        spend,
+        today,
+    )
+    from xbot_dagster.dashboard.pages import settings as settings_page
 
     app = create_app(settings, opening, launcher)
     app.include_router(login.router)
     app.mount("/static", StaticFiles(directory=FOLDER), name="static")
-    for module in (today,):
+    for module in (today, queue, post, growth, learning, experiments, spend, alerts, settings_page):
         module.mount(app.state.service)
     ui.run_with(
         app,

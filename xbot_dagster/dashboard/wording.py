@@ -1,5 +1,6 @@
 """Numbers, times and states in words, the same on every page. Unknown is an en dash, never 0."""
 
+import math
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -82,3 +83,12 @@ def day(at: datetime, zone: str, now: datetime) -> str:
 
 def moment(at: datetime | None, zone: str, now: datetime) -> str:
     return UNKNOWN if at is None else f"{day(at, zone, now)} {clock_time(at, zone)}"
+
+
+def prediction(predicted: dict | None) -> str:
+    """What the predictor expects of a post: views with their 90 % interval; empty where it said nothing."""
+    found = (predicted or {}).get("log_impressions")
+    if not isinstance(found, dict) or "low" not in found:
+        return ""
+    value, low, high = (math.expm1(found[name]) for name in ("value", "low", "high"))
+    return f"expects {count(value)} views ({count(low)}–{count(high)})"
