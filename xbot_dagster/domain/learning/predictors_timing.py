@@ -3,9 +3,9 @@
 Belongs here: the hour × weekday model, its training and its table. Does not belong here: choosing a slot (the policy).
 
 The outcome is the reach or engagement of a post minus the history mean of its type, so that an hour is not praised for
-the replies or threads that happen to fall into it. The model is a Bayesian ridge on Fourier terms (two harmonics of
-the day, one of the week, and the day's first harmonic apart on weekends): neighbouring hours share strength, 23:00 and
-00:00 are neighbours, and an hour never tried has a wide interval instead of a zero.
+the replies or threads that happen to fall into it. The model is a Bayesian regression on Fourier terms (two harmonics
+of the day, one of the week, and the day's first harmonic apart on weekends) with a random effect per day: neighbouring
+hours share strength, 23:00 and 00:00 are neighbours, and an hour never tried has a wider interval instead of a zero.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from xbot_dagster.domain.learning.predictors import TooFewOutcomes, known_posts
 from xbot_dagster.domain.learning.predictors_frame import NEVER, STATIC_FEATURES, Posts
-from xbot_dagster.domain.learning.predictors_history import history_at
+from xbot_dagster.domain.learning.predictors_history import DAY_SECONDS, history_at
 from xbot_dagster.domain.learning.walkforward import (
     BOOTSTRAP_BLOCK,
     MIN_OUTCOMES,
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
 # What an hour is judged by: the first of these with outcomes.
 TIMING_TARGETS: Final = ("log_impressions", "log_engagement_rate", "log_retweets")
-# Prior standard deviation of a harmonic's amplitude, in standard deviations of the outcome: hours matter, but little.
-PRIOR_AMPLITUDE: Final = 0.3
+# Prior standard deviations of a harmonic's amplitude to choose from, in standard deviations of the outcome.
+PRIOR_AMPLITUDES: Final = (0.02, 0.05, 0.1, 0.2, 0.3)
 Z_90: Final = 1.6448536269514722
 
 
@@ -153,9 +153,11 @@ def train_timing(
         residual = np.where(measured, posts.targets[target] - usual, np.nan)
         hour, weekday = _local_time(posts)
         design = basis(hour, weekday)
+        # The UTC day: which posts share a day, not which hour of it is meant.
+        day = posts.posted // DAY_SECONDS
         known = np.flatnonzero(~np.isnan(residual))
-        centre, mean, covariance = _posterior(design[known], residual[known])
-        errors = _forward_errors(posts, design, residual)
+        centre, mean, covariance = _posterior(design[known], residual[known], day[known])
+        errors = _forward_errors(posts, design, residual, day)
         counts = np.zeros((7, 24), dtype=int)
         np.add.at(counts, (weekday[known], hour[known].astype(int) % 24), 1)
     scores, gain = _scores(errors, random_state)
@@ -173,19 +175,55 @@ def train_timing(
     )
 
 
-def _posterior(design: np.ndarray, residual: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
-    """Bayesian linear regression with known relative prior scale; the noise is estimated from the residuals."""
+def _posterior(design: np.ndarray, residual: np.ndarray, day: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
+    """Bayesian regression with a random effect per day; the prior's scale is the one of greatest evidence.
+
+    Posts of a day share its news and its audience. Without the day effect a few lucky days look like lucky hours, and
+    on real accounts the model then does worse than none (measured: −.05 of the variance).
+    """
     import numpy as np
 
     centre = float(residual.mean())
-    variance = float(residual.var()) or 1.0
-    prior = variance * PRIOR_AMPLITUDE**2
-    precision = design.T @ design / variance + np.eye(design.shape[1]) / prior
-    covariance = np.linalg.inv(precision)
-    return centre, covariance @ design.T @ (residual - centre) / variance, covariance
+    _, group, size = np.unique(day, return_inverse=True, return_counts=True)
+    within, between = _variances(residual - centre, group, size)
+    # Generalised least squares of a random intercept: subtract the share `theta` of each day's mean.
+    theta = (1 - np.sqrt(within / (within + size * between)))[group]
+    white = design - theta[:, None] * np.column_stack(
+        [(np.bincount(group, weights=column) / size)[group] for column in design.T]
+    )
+    outcome = residual - centre
+    outcome = outcome - theta * (np.bincount(group, weights=outcome) / size)[group]
+    information, cross = white.T @ white / within, white.T @ outcome / within
+    best = None
+    for amplitude in PRIOR_AMPLITUDES:
+        prior = amplitude**2 * (within + between)
+        precision = information + np.eye(design.shape[1]) / prior
+        mean = np.linalg.solve(precision, cross)
+        evidence = 0.5 * (cross @ mean - np.linalg.slogdet(precision)[1] - design.shape[1] * np.log(prior))
+        if best is None or evidence > best[0]:
+            best = (evidence, mean, np.linalg.inv(precision))
+    assert best is not None
+    return centre, best[1], best[2]
 
 
-def _forward_errors(posts: Posts, design: np.ndarray, residual: np.ndarray) -> np.ndarray:
+def _variances(residual: np.ndarray, group: np.ndarray, size: np.ndarray) -> tuple[float, float]:
+    """Variance within a day and between days, by the analysis of variance of unequal groups (Searle et al. 1992)."""
+    import numpy as np
+
+    n, days = len(residual), len(size)
+    total = float(residual.var()) or 1.0
+    if n - days < MIN_OUTCOMES or days < 2:
+        return total, 0.0
+    mean = np.bincount(group, weights=residual) / size
+    within = float(np.sum((residual - mean[group]) ** 2)) / (n - days)
+    if within <= 0:
+        return total, 0.0
+    between = float(np.sum(size * mean**2)) / (days - 1)
+    typical = (n - float(np.sum(size**2)) / n) / (days - 1)
+    return within, max(0.0, (between - within) / typical)
+
+
+def _forward_errors(posts: Posts, design: np.ndarray, residual: np.ndarray, day: np.ndarray) -> np.ndarray:
     """(n, 3): outcome, error of the constant, error of the model, for each post predicted before it was planned."""
     import numpy as np
 
@@ -195,7 +233,7 @@ def _forward_errors(posts: Posts, design: np.ndarray, residual: np.ndarray) -> n
         past = np.flatnonzero((posts.collected <= posts.planned[start]) & ~np.isnan(residual))
         if len(past) < MIN_OUTCOMES:
             continue
-        centre, mean, _ = _posterior(design[past], residual[past])
+        centre, mean, _ = _posterior(design[past], residual[past], day[past])
         outcome = residual[block]
         rows.append(np.column_stack([outcome, outcome - centre, outcome - centre - design[block] @ mean]))
     table = np.vstack(rows) if rows else np.zeros((0, 3))
