@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PYTEST_WORKERS ?= 2
 
-.PHONY: help setup demo dev test test-unit test-full lint bench clean
+.PHONY: help setup demo dev test test-random test-unit test-full lint bench clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,6 +25,9 @@ dev: setup ## Open the Dagster UI, the dashboard and the API on the same data
 	@$(BIN)/xbot dev
 
 test: setup ## The tests (no network)
+	@$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadgroup -p no:randomly -m "not slow" $(ARGS)
+
+test-random: setup ## The same tests in a random order (the seed is printed)
 	@$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadgroup -m "not slow" $(ARGS)
 
 test-unit: setup ## The unit tests alone

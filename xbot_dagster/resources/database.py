@@ -59,7 +59,9 @@ def database_resource(settings: Settings, shared: Opened | None = None) -> Resou
                 return shared if shared is not None else stack.enter_context(opened(settings))
 
             yield Database(
-                open_deployment, context.run_id or "", f"dagster:{context.run.job_name}" if context.run else "dagster"
+                open_deployment,
+                context.run.run_id if context.run else "",
+                f"dagster:{context.run.job_name}" if context.run else "dagster",
             )
 
     return database
