@@ -19,7 +19,6 @@ from xbot_dagster.resources.dagster_home import environment
 from xbot_dagster.sensors.asking import UNFINISHED
 from xbot_dagster.settings import Settings, load_settings
 
-
 # Which process executes a run: "pid:start time".
 _PROCESS = "xbot/process"
 # The caller prints what it wants to say; Dagster's own lines stay in the event log.

@@ -5,9 +5,9 @@ from collections import Counter
 
 import pytest
 
+from xbot_dagster.resources.opening import opened
 from xbot_dagster.resources.world import world
 from xbot_dagster.runner import Runner
-from xbot_dagster.resources.opening import opened
 
 from .conftest import Rehearsed
 

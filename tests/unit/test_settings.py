@@ -57,7 +57,9 @@ def test_several_wrong_values_are_all_named() -> None:
 
 
 def test_a_secret_is_never_repeated() -> None:
-    settings = load_settings({"OPENAI_API_KEY": "sk-secret-1", "DATABASE_URL": "postgresql://u:pw-secret@h/d", "ADMIN_TOKEN": "t-secret"})
+    settings = load_settings(
+        {"OPENAI_API_KEY": "sk-secret-1", "DATABASE_URL": "postgresql://u:pw-secret@h/d", "ADMIN_TOKEN": "t-secret"}
+    )
     assert "secret" not in repr(settings)
     assert "secret" not in str(settings.model_dump())
 
