@@ -5,12 +5,18 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine
 
+from xbot_dagster.clock import Clock
+from xbot_dagster.domain.learning import promotion
 from xbot_dagster.domain.learning.predictors import ContentPredictor
 from xbot_dagster.domain.learning.predictors_payload import PayloadError, from_payload
+from xbot_dagster.domain.learning.predictors_timing import TimingPredictor
+from xbot_dagster.domain.learning.walkforward import Interval
 from xbot_dagster.errors import Conflict
-from xbot_dagster.stages import serving
-from xbot_dagster.store import audit, predictors
+from xbot_dagster.settings import Settings
+from xbot_dagster.stages import features, serving
+from xbot_dagster.store import audit, frames, predictors
 from xbot_dagster.store.cache import Cache
+from xbot_dagster.store.frames import FrameQuery
 from xbot_dagster.store.predictors import VersionHead
 
 
@@ -84,8 +90,7 @@ def _readable(conn: Connection, account: str, kind: str, number: int) -> dict[st
 def compare(conn: Connection, account: str, kind: str, one: int, two: int) -> list[dict[str, Any]]:
     """Scores of two versions side by side: target, metric, each version's value. Raises NotFound.
 
-    For content versions the rows "same posts" compare mean squared errors over the posts that both predicted
-    beforehand; the scores above them may rest on different posts.
+    Scores may rest on different posts; `same_posts` compares two content versions on the posts both predicted.
     """
     heads = [predictors.version(conn, account, kind, number) for number in (one, two)]
     rows = []
@@ -93,6 +98,19 @@ def compare(conn: Connection, account: str, kind: str, one: int, two: int) -> li
     for key in dict.fromkeys([*found[0], *found[1]]):
         rows.append({"target": key[0], "metric": key[1], f"v{one}": found[0].get(key), f"v{two}": found[1].get(key)})
     return rows
+
+
+def same_posts(engine: Engine, clock: Clock, settings: Settings, account: str, one: int, two: int) -> Interval | None:
+    """How much better content version `two` predicted the posts both predicted beforehand than `one` did, in shares of
+    the variance (above 0: `two` is better); None with too few such posts or an unreadable version. Raises NotFound.
+    """
+    with engine.begin() as conn:
+        found = [predictor_of(conn, account, "content", number) for number in (one, two)]
+    older, newer = found
+    if not isinstance(older, ContentPredictor) or not isinstance(newer, ContentPredictor):
+        return None
+    query = FrameQuery(account, settings.simulated, clock.now(), features.version())
+    return promotion.compare(newer, older, frames.training_frame(engine, query))
 
 
 def _scores(head: VersionHead) -> dict[tuple[str, str], float | int | None]:
@@ -107,10 +125,9 @@ def _scores(head: VersionHead) -> dict[tuple[str, str], float | int | None]:
     return flat
 
 
-def predictor_of(conn: Connection, account: str, kind: str, number: int) -> ContentPredictor | None:
-    """A stored content predictor; None for one that cannot be read."""
+def predictor_of(conn: Connection, account: str, kind: str, number: int) -> ContentPredictor | TimingPredictor | None:
+    """A stored predictor; None for one that cannot be read."""
     try:
-        found = from_payload(predictors.payload(conn, account, kind, number))
+        return from_payload(predictors.payload(conn, account, kind, number))
     except PayloadError:
         return None
-    return found if isinstance(found, ContentPredictor) else None

@@ -176,3 +176,38 @@ def test_promote_and_roll_back(engine, clock, settings, trained_history, cache):
         table = promoting.compare(conn, "default", "content", 1, 2)
     assert events[-2:] == ["PREDICTOR_ROLLED_BACK", "PREDICTOR_ROLLED_BACK"]
     assert {row["metric"] for row in table} >= {"n", "gain", "spearman", "coverage"}
+
+
+def test_a_changed_audience_raises_an_alert_and_shortens_memory(engine, clock, settings, history):
+    """Four hundred steady posts, then a hundred whose counts follow nothing known: errors grow where the world changed."""
+    history.effects = {"story": 2.0, "question": 1.5, "checklist": -2.0, "analogy": -1.5}
+    start = clock.now() - timedelta(hours=4 * 560)
+    history.add(400, start, every=timedelta(hours=4))
+    changed = start + timedelta(hours=4 * 400)
+    ids = history.add(140, changed, every=timedelta(hours=4), purpose="changed")
+    with engine.begin() as conn:
+        for number, decision in enumerate(ids):
+            factor = 12.0 if number % 2 else 0.02
+            conn.execute(
+                text(
+                    "UPDATE outcomes SET impressions = greatest(1, round(impressions * cast(:f AS float8))) WHERE decision_id = :d"
+                ),
+                {"f": factor, "d": decision},
+            )
+    features.run(engine, clock, start.date(), clock.now().date())
+    _train(engine, clock, settings)
+    with engine.begin() as conn:
+        alert = conn.execute(text("SELECT rule, subject, state, message FROM alerts")).one()
+    assert tuple(alert)[:3] == ("predictor_drift", "default", "open")
+    assert f"around {changed:%Y-%m}" in alert.message
+
+
+def test_two_versions_on_the_same_posts(engine, clock, settings, trained_history):
+    _train(engine, clock, settings)
+    clock.sleep(60)
+    trained_history.add(1, clock.now() - timedelta(days=3), purpose="one")
+    _train(engine, clock, settings)
+    found = promoting.same_posts(engine, clock, settings, "default", 1, 2)
+    assert found is not None
+    assert found.low <= found.value <= found.high
+    assert abs(found.value) < 0.1, "one more outcome changes next to nothing"
