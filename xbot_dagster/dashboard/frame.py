@@ -30,7 +30,7 @@ PAGES = (
     ("settings", "/settings", "Settings"),
 )
 
-_THEME = """<script>
+_THEME = Html("""<script>
   const wanted = () => localStorage.getItem('xbot-theme') || (matchMedia('(prefers-color-scheme: dark)').matches ?
   'dark' : 'light'); const applyTheme = () => window.Quasar ? Quasar.Dark.set(wanted() === 'dark') :
   setTimeout(applyTheme, 10); addEventListener('DOMContentLoaded', applyTheme);
@@ -43,7 +43,7 @@ _THEME = """<script>
     if (focused && document.activeElement === document.body) document.querySelector(focused)?.focus({preventScroll:
     true});
   }).observe(document.body, {childList: true, subtree: true}));
-</script>"""
+</script>""")
 
 
 @dataclass(frozen=True)

@@ -30,3 +30,10 @@ def test_markup_is_not_escaped_twice() -> None:
     assert tag("p", tag("b", "a & b")) == "<p><b>a &amp; b</b></p>"
     assert tag("input", name="q", disabled=True, hidden=False, value=None) == '<input name="q" disabled/>'
     assert tag("p", aria_label="x", class_="y") == '<p aria-label="x" class="y"></p>'
+
+
+def test_the_head_of_a_page_is_markup_not_text() -> None:
+    from xbot_dagster.dashboard.assets import head_links
+    from xbot_dagster.dashboard.frame import _THEME
+
+    assert "&lt;" not in head_links() + _THEME

@@ -34,7 +34,7 @@ def _render(view: View) -> Html:
         "div",
         strip,
         parts.card("Followers", _followers(followers), aside=f"{_DAYS} days"),
-        parts.card("Best posts by follows", _top(view, grown), exports, aside="7 days", flush=True),
+        parts.card("Best posts by follows", _top(view, grown), aside=exports, flush=True),
         parts.card("Best time", _times(cells), aside=f"{_DAYS} days, {view.account.zone}"),
         class_="stack",
     )
