@@ -3,8 +3,8 @@
 import sys
 from typing import Annotated
 
-import click
 import typer
+from typer._click.exceptions import Abort, ClickException  # typer carries its own click; its errors are not click's
 
 from xbot_dagster import __version__
 from xbot_dagster.cli import content, dev, home, learning, loop, measuring, operations, publishing, queue, rehearse
@@ -46,10 +46,10 @@ def main() -> None:
     except UserError as error:
         errors.print(f"xbot: {error}", markup=False)
         sys.exit(error.exit_code)
-    except click.ClickException as error:
+    except ClickException as error:
         error.show()
         sys.exit(2)
-    except (click.Abort, KeyboardInterrupt):
+    except (Abort, KeyboardInterrupt):
         errors.print("xbot: interrupted.")
         sys.exit(130)
     sys.exit(code if isinstance(code, int) else 0)
