@@ -1,29 +1,36 @@
 """Puts the dashboard on the API's application and serves both; refuses addresses that an open deployment must not
 have."""
 
+import logging
+import threading
 from collections.abc import Callable
 from contextlib import ExitStack
 from ipaddress import ip_address
 
 from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
+from sqlalchemy.exc import OperationalError
 
 from xbot_dagster.api.app import create_app
-from xbot_dagster.api.service import Launcher
+from xbot_dagster.api.service import Launcher, Service
 from xbot_dagster.dashboard import login
 from xbot_dagster.dashboard.assets import FOLDER
 from xbot_dagster.dashboard.gate import Gate
-from xbot_dagster.errors import SettingsError
+from xbot_dagster.errors import SettingsError, UserError
 from xbot_dagster.resources.opening import Opened, opened
 from xbot_dagster.settings import Settings
+from xbot_dagster.stages import alerts
+from xbot_dagster.stages.notifying import AppriseNotifier
+
+logger = logging.getLogger("xbot")
 
 
 def build(settings: Settings, opening: Opened | Callable[[], Opened], launcher: Launcher) -> FastAPI:
     """API and dashboard as one application. Once per process: the page framework keeps one set of pages."""
     from nicegui import ui
 
+    from xbot_dagster.dashboard.pages import alerts as alerts_page
     from xbot_dagster.dashboard.pages import (
-        alerts,
         experiments,
         growth,
         learning,
@@ -37,7 +44,7 @@ def build(settings: Settings, opening: Opened | Callable[[], Opened], launcher: 
     app = create_app(settings, opening, launcher)
     app.include_router(login.router)
     app.mount("/static", StaticFiles(directory=FOLDER), name="static")
-    for module in (today, queue, post, growth, learning, experiments, spend, alerts, settings_page):
+    for module in (today, queue, post, growth, learning, experiments, spend, alerts_page, settings_page):
         module.mount(app.state.service)
     ui.run_with(
         app,
@@ -66,6 +73,16 @@ def require_safe_address(settings: Settings) -> None:
         )
 
 
+def watch(service: Service, stopped: threading.Event, seconds: float = 60.0) -> None:
+    """Evaluate the alerts from here while Dagster is silent: a dead daemon cannot report itself. Ends with `stopped`."""
+    notifier = AppriseNotifier(service.settings)
+    while not stopped.wait(seconds):
+        try:
+            alerts.watch(service.engine, service.opened().clock, service.settings, notifier)
+        except (UserError, OperationalError) as error:
+            logger.warning("[ALERT] ⚠️ The watch could not look: %s", type(error).__name__)
+
+
 def serve(settings: Settings, launcher: Launcher) -> None:
     """Serve until the process is told to end. Raises SettingsError."""
     import uvicorn
@@ -73,4 +90,7 @@ def serve(settings: Settings, launcher: Launcher) -> None:
     require_safe_address(settings)
     with ExitStack() as stack:
         app = build(settings, lambda: stack.enter_context(opened(settings, actor="api")), launcher)
+        stopped = threading.Event()
+        stack.callback(stopped.set)
+        threading.Thread(target=watch, args=(app.state.service, stopped), daemon=True).start()
         uvicorn.run(app, host=settings.XBOT_HOST, port=settings.XBOT_API_PORT, log_level="warning", server_header=False)
