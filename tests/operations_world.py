@@ -230,7 +230,9 @@ def _past(conn: Connection, rng: random.Random, world: World, index: int, at: da
     tweet_id = str(1986000000000000000 + index * 1000)
     columns |= {"tweet_id": tweet_id, "predictor_version": "v2" if index > 60 else None}
     columns["predicted"] = (
-        {"score": 0.55, "p_beats_median": 0.55, "log_impressions": {"value": 6.8, "low": 5.9, "high": 7.8}} if index > 60 else None
+        {"score": 0.55, "p_beats_median": 0.55, "log_impressions": {"value": 6.8, "low": 5.9, "high": 7.8}}
+        if index > 60
+        else None
     )
     decision_id = decision(conn, now, status="posted", scheduled_at=at, **columns)
     gates(conn, decision_id, at)
@@ -277,7 +279,11 @@ def _future(conn: Connection, rng: random.Random, world: World, now: datetime) -
             "topic": rng.choice(TOPICS),
             "expires_at": at + timedelta(hours=6),
         }
-        columns["predicted"] = {"score": 0.61, "p_beats_median": 0.61, "log_impressions": {"value": 7.0, "low": 6.0, "high": 8.0}}
+        columns["predicted"] = {
+            "score": 0.61,
+            "p_beats_median": 0.61,
+            "log_impressions": {"value": 7.0, "low": 6.0, "high": 8.0},
+        }
         columns["predictor_version"] = "v2"
         if index in (1, 4):
             columns |= {"approval_required": True, "approval_reason": "names a study"}

@@ -4,7 +4,7 @@ import sys
 from typing import Annotated
 
 import typer
-from typer._click.exceptions import Abort, ClickException  # typer carries its own click; its errors are not click's
+from typer._click.exceptions import ClickException  # typer carries its own click; its errors are not click's
 
 from xbot_dagster import __version__
 from xbot_dagster.cli import content, dev, home, learning, loop, measuring, operations, publishing, queue, rehearse
@@ -49,7 +49,7 @@ def main() -> None:
     except ClickException as error:
         error.show()
         sys.exit(2)
-    except (Abort, KeyboardInterrupt):
+    except (typer.Abort, KeyboardInterrupt):
         errors.print("xbot: interrupted.")
         sys.exit(130)
     sys.exit(code if isinstance(code, int) else 0)
