@@ -45,7 +45,7 @@ lint: setup ## ruff, pyright, import-linter, dagster definitions validate
 	@$(BIN)/ruff format --check .
 	@$(BIN)/pyright --pythonpath $(BIN)/python
 	@$(BIN)/lint-imports
-	@DAGSTER_HOME= $(BIN)/dagster definitions validate -w workspace.yaml --log-level error
+	@home=$$(mktemp -d) && DAGSTER_HOME=$$home $(BIN)/dagster definitions validate -w workspace.yaml --log-level error && rm -rf $$home
 
 clean: ## Remove .venv and the sandbox home
 	@rm -rf .venv .xbot
