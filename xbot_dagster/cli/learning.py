@@ -1,4 +1,4 @@
-"""What was learned: the bandit's arms, the runbook's learning check, a decision's whole story."""
+"""What was learned: the bandit's arms, the runbook's learning check, a decision's whole story; versions and the cache."""
 
 from dataclasses import asdict
 from datetime import timedelta
@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from xbot_dagster.cli import caching, predicting
 from xbot_dagster.cli.runtime import AccountName, Json, console, deployment, group, print_json, print_rows
 from xbot_dagster.store.deployment import DEFAULT_ACCOUNT
 
@@ -24,6 +25,8 @@ def mount(app: typer.Typer) -> None:
     learning.command("test", help="Learn now and show what the last day brought. Example: xbot learning test")(check)
     app.add_typer(learning, name="learning")
     app.command(help="Tell a decision's whole story. Example: xbot explain 1f0c2a9e")(explain)
+    predicting.mount(app)
+    caching.mount(app)
 
 
 def report(account: AccountName = DEFAULT_ACCOUNT, as_json: Json = False) -> None:

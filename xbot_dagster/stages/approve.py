@@ -117,7 +117,7 @@ def edit(
             "sentiment": features.sentiment,
         },
     )
-    verdicts.insert(conn, decision_id, result.verdicts)
+    verdicts.replace(conn, decision_id, result.verdicts)
     store.approve(conn, decision_id, actor, edited=True)
     store.record_edit(conn, decision_id, actor, "edit", before=list(decision.parts), after=list(tidied), reason=reason)
     log.info("[APPROVAL] ✏️ edited decision_id=%s by=%s", decision_id, actor)

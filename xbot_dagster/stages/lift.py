@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import Connection, Engine
 
 from xbot_dagster.clock import Clock
+from xbot_dagster.domain.learning.experiments import TREATMENT
 from xbot_dagster.domain.learning.lift import (
     PLANNED_POSTS,
     LiftEstimate,
@@ -26,7 +27,6 @@ from xbot_dagster.domain.learning.lift import (
 )
 from xbot_dagster.domain.learning.reward import NORM_V1
 from xbot_dagster.settings import Settings
-from xbot_dagster.stages.experiment_plan import TREATMENT
 from xbot_dagster.store import alerts, audit
 from xbot_dagster.store import experiments as store
 from xbot_dagster.store.experiments import Experiment, LiftRow, Trial

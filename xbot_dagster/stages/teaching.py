@@ -62,7 +62,7 @@ def teach(conn: Connection, settings: Settings, account: str, name: str, now: da
             fallback=loaded.fallback,
         )
         offered = _offered(conn, settings, account, name, loaded)
-    rows = [(row, _outcome(row)) for row in offered]
+    rows = [(row, as_outcome(row)) for row in offered]
     refused = _refused(loaded, [outcome for _, outcome in rows], now)
     learned = [row for row, outcome in rows if outcome.id not in refused]
     summary = loaded.policy.update([outcome for _, outcome in rows if outcome.id not in refused], now=now)
@@ -94,7 +94,8 @@ def _offered(conn: Connection, settings: Settings, account: str, name: str, load
     return [row for row in rows if row.simulated == settings.simulated]
 
 
-def _outcome(row: Learnable) -> Outcome:
+def as_outcome(row: Learnable) -> Outcome:
+    """The row as policies take it."""
     context = {"topic": row.topic, "hook": row.hook_pattern, "novelty": row.novelty}
     return Outcome(
         str(row.decision_id),
@@ -150,7 +151,7 @@ def _store_rewards(conn: Connection, rows: Sequence[Learnable], loaded: LoadedPo
     refs = dict(references_state(loaded.references))
     rewards = []
     for row in rows:
-        value, weight = outcome_value(_outcome(row), loaded.references), exposure_weight(row.impressions)
+        value, weight = outcome_value(as_outcome(row), loaded.references), exposure_weight(row.impressions)
         if value is not None and weight is not None:
             rewards.append((row.decision_id, row.collected_pass, loaded.learner_version, value, weight, refs))
     outcomes.upsert_rewards(conn, rewards)

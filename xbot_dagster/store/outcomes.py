@@ -168,7 +168,7 @@ def upsert_outcomes(conn: Connection, rows: Sequence[Outcome]) -> int:
     """
     if not rows:
         return 0
-    table = stage(conn, "outcomes", _OUTCOME_COLUMNS, map(_outcome_values, rows))
+    table = stage(conn, "outcomes", _OUTCOME_COLUMNS, map(outcome_values, rows))
     written = conn.exec_driver_sql(_merge_outcomes(table)).rowcount
     rewards = [
         (row.decision_id, row.collected_pass, r.version, r.reward, r.weight, r.refs)
@@ -247,7 +247,13 @@ def account_best(conn: Connection, account: str, days: int = 90, least_posts: in
     return row[1] if row[0] >= least_posts else None
 
 
-def _outcome_values(row: Outcome) -> tuple[Any, ...]:
+def outcome_columns() -> dict[str, str]:
+    """Columns that a read fills, with their PostgreSQL types, in the order of `outcome_values`."""
+    return dict(_OUTCOME_COLUMNS)
+
+
+def outcome_values(row: Outcome) -> tuple[Any, ...]:
+    """One row for COPY, in the order of `outcome_columns`."""
     c, d = row.counts, row.derived
     return (
         row.decision_id,

@@ -41,9 +41,14 @@ class StoredVerdict:
     text: str
 
 
-def insert(conn: Connection, decision_id: UUID, verdicts: Sequence[Verdict]) -> None:
-    """Write (or, after an edit, replace) a decision's verdicts."""
+def replace(conn: Connection, decision_id: UUID, verdicts: Sequence[Verdict]) -> None:
+    """Write a decision's verdicts in place of earlier ones (its text was edited)."""
     conn.execute(text("DELETE FROM gate_verdicts WHERE decision_id = :id"), {"id": decision_id})
+    insert(conn, decision_id, verdicts)
+
+
+def insert(conn: Connection, decision_id: UUID, verdicts: Sequence[Verdict]) -> None:
+    """Write a new decision's verdicts."""
     conn.execute(
         text(
             "INSERT INTO gate_verdicts (decision_id, gate, position, verdict, score, threshold, reason) "

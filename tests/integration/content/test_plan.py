@@ -42,13 +42,13 @@ def test_a_day_is_filled_with_everything_that_explains_it(parts: Parts, caplog: 
     with engine.begin() as conn:
         assert plan.needs_planning(conn, clock.now()) == ["default"]
     report = run(parts)
-    assert report.queued == 8
+    assert report.queued == 12
     assert report.awaiting_approval == 0
     with engine.begin() as conn:
         assert plan.needs_planning(conn, clock.now()) == []
     decisions = rows(engine, "SELECT * FROM content_metadata ORDER BY scheduled_at")
     queued = [row for row in decisions if row.status == "queued"]
-    assert len(queued) == 8
+    assert len(queued) == 12
     assert all(row.generation_source == "synthetic" and row.simulated for row in queued)
     assert all(
         0 < row.propensity <= 1 and row.embedder.startswith("wordllama") and row.novelty is not None for row in queued
@@ -58,7 +58,7 @@ def test_a_day_is_filled_with_everything_that_explains_it(parts: Parts, caplog: 
     assert not {row.scheduled_at.hour for row in queued} & {2, 3, 4, 5}
     assert len({row.candidate_id for row in decisions}) == len(decisions)
     counts = rows(engine, "SELECT state, count(*) FROM content_candidates GROUP BY 1")
-    assert dict(counts)["used"] == 8
+    assert dict(counts)["used"] == 12
     assert rows(engine, "SELECT count(*) FROM decision_choices")[0][0] == len(decisions)
     assert rows(engine, "SELECT count(*) FROM gate_verdicts WHERE verdict = 'pass'")[0][0] >= 48
     assert rows(engine, "SELECT count(*) FROM drafts WHERE chosen")[0][0] == len(decisions)

@@ -9,11 +9,13 @@ import typer
 from sqlalchemy import text
 from typer.testing import CliRunner
 
+from xbot_dagster.cli import caching as caching_commands
 from xbot_dagster.cli import learning as commands
+from xbot_dagster.cli import predicting as predicting_commands
 from xbot_dagster.embedded.services import Services
 from xbot_dagster.resources.opening import Opened
 from xbot_dagster.settings import Settings
-from xbot_dagster.stages import learn
+from xbot_dagster.stages import learn, train
 from xbot_dagster.store import deployment
 
 START = datetime(2026, 11, 5, 8, 0, tzinfo=UTC)
@@ -37,9 +39,9 @@ def xbot(engine, clock, settings: Settings, cache_url, monkeypatch, request):
 
     monkeypatch.setattr(caching, "make_cache", lambda _: Cache(cache_url, settings.redis_prefix))
     app = typer.Typer()
-    for module in (commands,):
+    for module in (commands, predicting_commands, caching_commands):
         monkeypatch.setattr(module, "deployment", opened)
-        module.mount(app)
+    commands.mount(app)
 
     def run(*words: str) -> str:
         result = CliRunner().invoke(app, words, catch_exceptions=False)
@@ -102,3 +104,86 @@ def test_explain_of_nothing(xbot, name):
 
     with pytest.raises(NotFound, match="There is no decision"):
         xbot("explain", name)
+
+
+@pytest.fixture
+def predicting(engine, clock, history):
+    """Two versions of the content predictor, trained a minute apart."""
+
+    def make(settings) -> None:
+        history.effects = {"story": 2.0, "question": 1.5, "checklist": -2.0, "analogy": -1.5}
+        history.add(200, datetime(2026, 9, 1, 6, 0, tzinfo=UTC), every=timedelta(hours=7))
+        for _ in range(2):
+            train.run(engine, clock, settings, None, "default", "content", clock.now().date())
+            clock.sleep(60)
+            history.add(1, clock.now() - timedelta(days=3), purpose="one")
+
+    return make
+
+
+def test_predictor_commands(xbot, settings, predicting):
+    assert "No version yet" in xbot("predictors", "list")
+    predicting(settings)
+    listed = json.loads(xbot("predictors", "list", "--json"))
+    assert [row["version"] for row in listed] == ["v2", "v1"]
+    assert "champion" in {row["state"] for row in listed}
+    assert json.loads(xbot("predictors", "show", "v1", "--json"))["n"] == 200
+    assert "log_engagement_rate" in xbot("predictors", "show", "1")
+    compared = json.loads(xbot("predictors", "compare", "v1", "v2", "--json"))
+    assert compared["same_posts"]["low"] <= compared["same_posts"]["high"]
+    serving = next(row["version"] for row in listed if row["state"] == "champion")
+    other = {"v1": "v2", "v2": "v1"}[serving]
+    assert f"{other} serves now; it was {serving}" in xbot("predictors", "promote", other)
+    assert f"{serving} serves now; it was {other}" in xbot("predictors", "rollback")
+
+
+@pytest.mark.parametrize("words", [("show", "seven"), ("show", "v9", "--kind", "weather"), ("promote", "v9")])
+def test_predictor_commands_refuse_nonsense(xbot, words):
+    from xbot_dagster.errors import UserError
+
+    with pytest.raises(UserError):
+        xbot("predictors", *words)
+
+
+def test_experiment_commands(xbot, clock):
+    assert "None yet" in xbot("experiments", "list")
+    printed = xbot("experiments", "plan", "--preset", "seven-day", "--start")
+    assert "question_cta" in printed
+    assert "What it can show is unknown" in printed
+    assert "Started." in printed
+    planned = json.loads(xbot("experiments", "plan", "--preset", "hashtag_1", "--days", "5", "--id", "tags", "--json"))
+    assert planned[0]["experiment"]["state"] == "planned"
+    assert "tags runs from" in xbot("experiments", "start", "tags")
+    listed = json.loads(xbot("experiments", "list", "--json"))
+    assert {row["state"] for row in listed} == {"running"}
+    reported = json.loads(xbot("experiments", "report", "--json"))
+    assert {row["experiment_id"] for row in reported} == {"tags"}, "the others have not begun"
+    assert all(row["verdict"].startswith("Cannot tell yet") for row in reported)
+    assert "tags has ended" in xbot("experiments", "stop", "tags")
+
+
+def test_seven_days_take_no_options_of_their_own(xbot):
+    from xbot_dagster.errors import UsageError
+
+    with pytest.raises(UsageError, match="its own windows"):
+        xbot("experiments", "plan", "--preset", "seven-day", "--days", "3")
+
+
+def test_policy_evaluate_says_when_there_is_no_number(xbot):
+    assert "no number: no measured choice" in xbot("policy", "evaluate", "--policy", "seed")
+    found = json.loads(xbot("policy", "evaluate", "--policy", "uniform", "--since", "2026-10-01", "--json"))
+    assert {value["verdict"] for value in found} == {"refused"}
+
+
+def test_the_cache_is_rebuilt_from_postgres(xbot, settings, predicting, engine, clock):
+    predicting(settings)
+    learn.run(engine, clock, settings)
+    xbot("redis", "rebuild")
+    keys = json.loads(xbot("redis", "scan", "--json"))
+    names = {row["key"].split(":", 1)[1] for row in keys}
+    assert {"bandit:policy:growth", "bandit:policy:seed", "bandit:content:story", "predictor:content:current"} <= names
+    before = sorted(names)
+    xbot("redis", "rebuild")
+    again = {row["key"].split(":", 1)[1] for row in json.loads(xbot("redis", "scan", "--json"))}
+    assert sorted(again) == before
+    assert json.loads(xbot("redis", "scan", "predictor:*", "--json"))

@@ -54,8 +54,8 @@ class LinearModel:
     intercept: float
 
     @classmethod
-    def fit(cls, kind: Kind, x: np.ndarray, y: np.ndarray) -> LinearModel:
-        """x: (n, p), NaN allowed; y: (n,) without NaN."""
+    def fit(cls, kind: Kind, x: np.ndarray, y: np.ndarray, weight: np.ndarray | None = None) -> LinearModel:
+        """x: (n, p), NaN allowed; y: (n,) without NaN. weight: (n,), of a regression's rows (None = all alike)."""
         import numpy as np
 
         known = ~np.isnan(x)
@@ -66,7 +66,7 @@ class LinearModel:
         scale = np.where(scale > 1e-9 * np.maximum(1.0, np.abs(mean)), scale, np.inf)
         z = _standardise(x, mean, scale)
         if kind == "regression":
-            coefficients, intercept = _ridge(z, y)
+            coefficients, intercept = _ridge(z, y, np.ones(len(y)) if weight is None else weight)
         else:
             coefficients, intercept = _logistic(z, y)
         return cls(kind, mean, scale, coefficients, intercept)
@@ -112,21 +112,23 @@ def _standardise(x: np.ndarray, mean: np.ndarray, scale: np.ndarray) -> np.ndarr
     return np.clip(z, -CLIP_AT_DEVIATIONS, CLIP_AT_DEVIATIONS)
 
 
-def _ridge(z: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, float]:
+def _ridge(z: np.ndarray, y: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, float]:
     """Ridge with the penalty of least leave-one-out error (Golub, Heath & Wahba 1979: exact for linear smoothers)."""
     import numpy as np
 
-    centre = z.mean(axis=0)
-    mean = float(y.mean())
-    values, vectors = np.linalg.eigh((z - centre).T @ (z - centre))
+    share = weight / weight.sum()
+    centre, mean = share @ z, float(share @ y)
+    root = np.sqrt(weight)
+    scaled, outcome = (z - centre) * root[:, None], (y - mean) * root
+    values, vectors = np.linalg.eigh(scaled.T @ scaled)
     values = np.maximum(values, 0.0)
-    rotated = (z - centre) @ vectors
-    projected = rotated.T @ (y - mean)
+    rotated = scaled @ vectors
+    projected = rotated.T @ outcome
     best = (np.inf, np.zeros(z.shape[1]))
     for penalty in RIDGE_PENALTIES:
         shrunk = projected / (values + penalty)
-        leverage = (rotated**2 / (values + penalty)).sum(axis=1) + 1 / len(y)
-        residual = y - mean - rotated @ shrunk
+        leverage = (rotated**2 / (values + penalty)).sum(axis=1) + share
+        residual = outcome - rotated @ shrunk
         error = float(np.mean((residual / np.maximum(1 - leverage, 1e-3)) ** 2))
         if error < best[0]:
             best = (error, vectors @ shrunk)
@@ -160,14 +162,14 @@ class TreeData:
         }
         self.bins = lightgbm.Dataset(x, params={**parameters, "feature_pre_filter": False}, free_raw_data=False)
 
-    def labelled(self, y: np.ndarray) -> Any:
+    def labelled(self, y: np.ndarray, weight: np.ndarray | None = None) -> Any:
         """A LightGBM dataset of the rows whose y is known."""
         import numpy as np
 
         known = ~np.isnan(y)
         if known.all():
-            return self.bins.construct().set_label(y)
-        return TreeData(self.x[known]).labelled(y[known])
+            return self.bins.construct().set_label(y).set_weight(weight)
+        return TreeData(self.x[known]).labelled(y[known], None if weight is None else weight[known])
 
 
 @dataclass(frozen=True)
@@ -177,12 +179,14 @@ class TreeModel:
     booster: Any
 
     @classmethod
-    def fit(cls, kind: Kind, data: TreeData, y: np.ndarray, random_state: int) -> TreeModel:
-        """y: one value per row of the data; NaN rows are left out."""
+    def fit(
+        cls, kind: Kind, data: TreeData, y: np.ndarray, random_state: int, weight: np.ndarray | None = None
+    ) -> TreeModel:
+        """y, weight: one value per row of the data; rows with a NaN y are left out."""
         import lightgbm
 
         parameters = {**TREE_PARAMETERS, "objective": kind, "seed": random_state}
-        return cls(lightgbm.train(parameters, data.labelled(y), TREE_ROUNDS))
+        return cls(lightgbm.train(parameters, data.labelled(y, weight), TREE_ROUNDS))
 
     @property
     def text(self) -> str:
@@ -219,18 +223,21 @@ class Stack:
     trees: TreeModel | None
 
     @classmethod
-    def fit(cls, kind: Kind, data: TreeData, y: np.ndarray, random_state: int) -> Stack:
-        """y: (n,), NaN rows are left out. Raises ValueError if no row is left."""
+    def fit(
+        cls, kind: Kind, data: TreeData, y: np.ndarray, random_state: int, weight: np.ndarray | None = None
+    ) -> Stack:
+        """y, weight: (n,); rows with a NaN y are left out. Raises ValueError if no row is left."""
         import numpy as np
 
-        known = ~np.isnan(y)
-        if not known.any():
+        known = np.flatnonzero(~np.isnan(y))
+        if not len(known):
             raise ValueError("no outcome of this target")
         trees = None
-        if known.sum() >= MIN_ROWS_FOR_TREES and np.ptp(y[known]) > 0:
-            trees = TreeModel.fit(kind, data, y, random_state)
-        linear = slice(-LINEAR_WINDOW, None)
-        return cls(LinearModel.fit(kind, data.x[known][linear], y[known][linear]), trees)
+        if len(known) >= MIN_ROWS_FOR_TREES and np.ptp(y[known]) > 0:
+            trees = TreeModel.fit(kind, data, y, random_state, weight)
+        recent = known[-LINEAR_WINDOW:]
+        linear = LinearModel.fit(kind, data.x[recent], y[recent], None if weight is None else weight[recent])
+        return cls(linear, trees)
 
     def predict(self, x: np.ndarray) -> dict[str, np.ndarray]:
         """'ridge', 'lightgbm' and 'stack', each (n,)."""

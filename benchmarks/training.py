@@ -1,0 +1,139 @@
+"""Training at scale: load + features + fit against a bare LightGBM fit on the same matrix, and a back-fill against its fits.
+
+Writes synthetic posts into an embedded PostgreSQL of its own, trains through the product's own path, prints one JSON
+object. `python -m benchmarks.training --json` takes minutes; `--rows 10000 --partitions 30` a few seconds.
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta
+
+import psycopg
+from sqlalchemy import Engine, text
+
+NOW = datetime(2026, 11, 8, tzinfo=UTC)
+SIZES = (10_000, 100_000, 1_000_000)
+ACCOUNT = "default"
+# One post every ten minutes: an account of a million posts is nineteen years old.
+EVERY = timedelta(minutes=10)
+
+_POSTS = """
+INSERT INTO content_metadata (decision_id, account, decision_type, text, topic, arm, generation_source, status, scheduled_at,
+                              hook_pattern, novelty, simulated, created_at)
+SELECT md5('post' || g)::uuid, :account, 'single',
+       'Post ' || g || ' on ' || (ARRAY['sleep','walking','reading','focus'])[1 + g % 4] || ': '
+       || (ARRAY['rest well','take steps','turn pages','keep at it','plan the week'])[1 + (g * 7) % 5],
+       (ARRAY['sleep','walking','reading','focus'])[1 + g % 4], 'arm' || (g * 13) % 10, 'synthetic', 'posted',
+       cast(:start AS timestamptz) + g * cast(:every AS interval),
+       (ARRAY['none','question','cta'])[1 + g % 3], (g % 100) / 100.0, true,
+       cast(:start AS timestamptz) + g * cast(:every AS interval) - interval '12 hours'
+FROM generate_series(1, :rows) g
+"""
+_PUBLISHED = """
+INSERT INTO posted_decisions (decision_id, account, tweet_id, text, posted_at, publisher, via, simulated)
+SELECT decision_id, account, (100000000000000000 + row_number() OVER (ORDER BY scheduled_at))::text, text, scheduled_at, 'recorded',
+       'response', true FROM content_metadata
+"""
+_OUTCOMES = """
+INSERT INTO outcomes (decision_id, collected_pass, account, tweet_id, impressions, likes, retweets, replies, profile_visits, follows,
+                      simulated, source, read_status, observed_age_s, collected_at)
+SELECT p.decision_id, 2, p.account, p.tweet_id, shown, (shown * 0.01 * e)::int, (shown * 0.002 * e)::int, (shown * 0.001 * e)::int,
+       (shown * 0.003 * e)::int, (shown * 0.0003 * e)::int, true, 'recorded', 'ok', 86400, p.posted_at + interval '24 hours'
+FROM posted_decisions p JOIN content_metadata c USING (decision_id),
+LATERAL (SELECT exp(6.8 + 0.6 * (random() + random() + random() - 1.5) + 0.2 * sin(extract(hour FROM p.posted_at) / 4))::int AS shown,
+                exp(0.4 * (ascii(right(c.arm, 1)) - 52) / 5.0 + random() - 0.5) AS e) AS world
+"""
+"""The features of a post as `domain.measuring.features` names them, with made-up values: only their number and size count."""
+
+
+def _features_sql() -> str:
+    from xbot_dagster.domain.measuring.features import extract
+
+    sample = extract("Did you know? Two steps a day.", NOW, "UTC", novelty=0.5).as_dict()
+    parts = []
+    for name, value in sample.items():
+        if name == "feature_version":
+            made = str(value)
+        elif name == "hour":
+            made = "extract(hour FROM p.posted_at)::int"
+        elif isinstance(value, str):
+            made = "'none'"
+        elif value is None:
+            made = "null::float8"
+        elif isinstance(value, bool):
+            made = "random() < 0.1"
+        else:
+            made = "round((random() * 10)::numeric, 3)"
+        parts.append(f"'{name}', {made}")
+    return (
+        "INSERT INTO post_features (decision_id, feature_version, account, posted_day, features) "
+        f"SELECT p.decision_id, 'v1', p.account, (p.posted_at AT TIME ZONE 'UTC')::date, jsonb_build_object({', '.join(parts)}) "
+        "FROM posted_decisions p"
+    )
+
+
+def fill(engine: Engine, rows: int) -> None:
+    """`rows` published, measured, described posts of one account, ending two days before NOW."""
+    start = NOW - timedelta(days=2) - rows * EVERY
+    with engine.begin() as conn:
+        conn.execute(text("SET LOCAL statement_timeout = 0"))
+        conn.execute(text("SET LOCAL synchronous_commit = off"))
+        for table in ("post_features", "outcomes", "posted_decisions", "content_metadata"):
+            conn.execute(text(f"TRUNCATE {table} CASCADE"))
+        conn.execute(text("SELECT setseed(0.5)"))
+        conn.execute(text(_POSTS), {"account": ACCOUNT, "start": start, "every": EVERY, "rows": rows})
+        for statement in (_PUBLISHED, _OUTCOMES, _features_sql()):
+            conn.execute(text(statement))
+    with psycopg.connect(_plain(engine), autocommit=True) as conn:
+        conn.execute("VACUUM ANALYZE")
+
+
+def _plain(engine: Engine) -> str:
+    return engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+
+
+def measure(engine: Engine) -> dict[str, float]:
+    """Seconds of loading, of building features, of fitting, and of the bare LightGBM fits on the same matrix."""
+    import lightgbm
+    import numpy as np
+    from threadpoolctl import threadpool_limits
+
+    from xbot_dagster.domain.learning.predictors import known_posts
+    from xbot_dagster.domain.learning.predictors_design import Fitted, Material
+    from xbot_dagster.domain.learning.predictors_frame import LOG_TARGETS
+    from xbot_dagster.domain.learning.stack import TREE_PARAMETERS, TREE_ROUNDS
+    from xbot_dagster.domain.measuring.embedders import WordLlamaEmbedder
+    from xbot_dagster.stages import features
+    from xbot_dagster.store import frames
+
+    WordLlamaEmbedder().embed(["warm"])
+    started = time.perf_counter()
+    frame = frames.training_frame(engine, frames.FrameQuery(ACCOUNT, True, NOW, features.version()))
+    loaded = time.perf_counter()
+    with threadpool_limits(1):
+        posts = known_posts(frame, "UTC", NOW)
+        read = time.perf_counter()
+        material = Material.build(posts, frame, LOG_TARGETS, WordLlamaEmbedder())
+        built = time.perf_counter()
+        rows = material.known_at(int(NOW.timestamp()))
+        Fitted.fit(material, rows, 7)
+        fitted = time.perf_counter()
+        matrix = material.base[rows]
+        targets = [material.y[rows, column] for column in range(material.y.shape[1])]
+        targets.append((targets[0] > np.median(targets[0])).astype(float))
+        bare = time.perf_counter()
+        for number, target in enumerate(targets):
+            objective = "binary" if number == len(targets) - 1 else "regression"
+            data = lightgbm.Dataset(matrix, target, params={"max_bin": TREE_PARAMETERS["max_bin"], "verbosity": -1})
+            lightgbm.train({**TREE_PARAMETERS, "objective": objective, "seed": 7}, data, TREE_ROUNDS)
+        ended = time.perf_counter()
+    return {
+        "load_s": loaded - started,
+        "read_s": read - loaded,
+        "features_s": built - read,
+        "fit_s": fitted - built,
+        "bare_s": ended - bare,
+        "ratio": (fitted - started) / (ended - bare),
+        "frame_rows_per_s": len(frame) / (loaded - started),
+    }
