@@ -15,7 +15,7 @@ import dagster as dg
 from xbot_dagster.embedded import services
 from xbot_dagster.embedded.home import started_at
 from xbot_dagster.errors import UserError
-from xbot_dagster.resources.dagster_home import environment
+from xbot_dagster.resources.dagster_home import IN_PROCESS_FILE, environment
 from xbot_dagster.sensors.asking import UNFINISHED
 from xbot_dagster.settings import Settings, load_settings
 
@@ -35,7 +35,7 @@ class Runner:
     def __init__(self, settings: Settings, definitions: dg.Definitions) -> None:
         os.environ.update(environment(settings, services.attach(settings)))
         self.definitions = definitions
-        self.instance = dg.DagsterInstance.get()
+        self.instance = dg.DagsterInstance.from_config(os.environ["DAGSTER_HOME"], IN_PROCESS_FILE)
         # Dagster's Postgres storage opens a connection per statement unless told that a long-lived process uses it.
         self.instance.optimize_for_webserver(statement_timeout=60_000, pool_recycle=600, max_overflow=8)
         self._process = f"{os.getpid()}:{started_at(os.getpid())}"

@@ -1,6 +1,5 @@
 """DAGSTER_HOME under the home, and the variables that Dagster's own processes need."""
 
-import shutil
 from importlib.resources import files
 from pathlib import Path
 
@@ -8,6 +7,15 @@ from sqlalchemy.engine import make_url
 
 from xbot_dagster.embedded.services import Services
 from xbot_dagster.settings import Settings
+
+# The same instance for runs within our own process. Capturing their output means two processes a step, and there is none:
+# what a run says goes to its event log.
+IN_PROCESS_FILE = "in_process.yaml"
+_NO_CAPTURE = """
+compute_logs:
+  module: dagster._core.storage.noop_compute_log_manager
+  class: NoOpComputeLogManager
+"""
 
 
 def environment(settings: Settings, services: Services) -> dict[str, str]:
@@ -17,7 +25,9 @@ def environment(settings: Settings, services: Services) -> dict[str, str]:
     """
     home = services.home.dagster
     home.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(_shipped("dagster.yaml"), home / "dagster.yaml")
+    shipped = _shipped("dagster.yaml").read_text()
+    (home / "dagster.yaml").write_text(shipped)
+    (home / IN_PROCESS_FILE).write_text(shipped + _NO_CAPTURE)
     address = make_url(services.dagster_url).set(drivername="postgresql+psycopg2")
     return {
         "XBOT_HOME": str(settings.home),
