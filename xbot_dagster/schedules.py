@@ -1,5 +1,7 @@
 """Fixed times: when sources are read, when the coming day is planned, when mentions are answered. UTC; zones live in the accounts."""
 
+from datetime import timedelta
+
 import dagster as dg
 from sqlalchemy import Connection
 
@@ -7,14 +9,20 @@ from xbot_dagster import jobs
 from xbot_dagster.resources.database import Database
 from xbot_dagster.sensors.asking import Answer, ask
 from xbot_dagster.stages import plan as planning
+from xbot_dagster.store import sources
+
+# Every six hours; a little less, so that the hourly tick after six hours does not come seconds too early.
+_BETWEEN_READINGS = timedelta(hours=5, minutes=30)
 
 
-@dg.schedule(job=jobs.refresh_candidates, cron_schedule="0 */6 * * *", default_status=dg.DefaultScheduleStatus.RUNNING)
+@dg.schedule(job=jobs.refresh_candidates, cron_schedule="2 * * * *", default_status=dg.DefaultScheduleStatus.RUNNING)
 def refresh_sources(context: dg.ScheduleEvaluationContext, database: dg.ResourceParam[Database]):
-    """Every six hours: read the sources."""
-    return ask(
-        "refresh_sources", "schedule", context, database, lambda _: [dg.RunRequest()], busy_with=["refresh_candidates"]
-    )
+    """Every six hours, and within the hour when a source is new: read the sources."""
+
+    def question(conn: Connection) -> Answer:
+        return [dg.RunRequest()] if sources.refresh_due(conn, _BETWEEN_READINGS) else "every source was read lately"
+
+    return ask("refresh_sources", "schedule", context, database, question, busy_with=["refresh_candidates"])
 
 
 @dg.schedule(job=jobs.plan, cron_schedule="2 * * * *", default_status=dg.DefaultScheduleStatus.RUNNING)
@@ -22,6 +30,8 @@ def plan_days(context: dg.ScheduleEvaluationContext, database: dg.ResourceParam[
     """Every hour: plan for the accounts whose local day still lacks decisions (usually just after their midnight)."""
 
     def question(conn: Connection) -> Answer:
+        if sources.never_read(conn):
+            return "no source has been read yet"
         return (
             [dg.RunRequest()]
             if planning.needs_planning(conn, database.clock.now())
@@ -31,7 +41,7 @@ def plan_days(context: dg.ScheduleEvaluationContext, database: dg.ResourceParam[
     return ask("plan_days", "schedule", context, database, question, busy_with=["plan"])
 
 
-@dg.schedule(job=jobs.reply, cron_schedule="32 */4 * * *", default_status=dg.DefaultScheduleStatus.RUNNING)
+@dg.schedule(job=jobs.reply, cron_schedule="2 */4 * * *", default_status=dg.DefaultScheduleStatus.RUNNING)
 def answer_mentions(context: dg.ScheduleEvaluationContext, database: dg.ResourceParam[Database]):
     """Every four hours, where replies are enabled: look for people who addressed us."""
 

@@ -76,26 +76,9 @@ def _run(settings: Settings, plan: object, *, verbose: bool) -> None:
 
 
 def _report(settings: Settings, *, as_json: bool) -> None:
-    from xbot_dagster.definitions import build_definitions
-    from xbot_dagster.rehearsal import driver, summary
-    from xbot_dagster.resources.opening import opened
-    from xbot_dagster.resources.x import X
-    from xbot_dagster.runner import Runner
-    from xbot_dagster.store.deployment import DEFAULT_ACCOUNT, account
+    from xbot_dagster.rehearsal import summary
 
-    record = driver.record_of(settings.home)
-    assert record is not None
-    with opened(settings, actor="rehearsal") as deployment:
-        x = X(settings)
-        with Runner(settings, build_definitions(settings)) as runner, deployment.engine.begin() as conn:
-            found = summary.summarise(
-                conn,
-                record,
-                x.world(deployment),
-                account(conn, DEFAULT_ACCOUNT).handle,
-                runner.instance.get_runs_count(),
-            )
-        x.close()
+    found = summary.load(settings.home)
     if as_json:
         print_json(found.as_dict())
     else:
@@ -111,13 +94,18 @@ def _print(s: object) -> None:
     lines = [
         (
             "posts",
-            f"{s.posts_published} published ({s.replies_published} replies), {s.replica_posts} on the replica's ledger, {s.duplicates} duplicates",
+            f"{s.posts_published} published ({s.replies_published} replies, {s.threads_published} threads), "
+            f"{s.replica_posts} on the replica's ledger ({s.replica_tweets} tweets with the parts of threads), {s.duplicates} duplicates",
         ),
         ("not published", f"{s.blocked} drafts blocked by gates, {s.in_doubt} in doubt, {s.needs_human} for a person"),
         ("outcomes", f"pass 1: {s.pass1}, pass 2: {s.pass2} of {s.pass2_due} due"),
         (
             "followers",
             f"{_n(s.followers_start)} → {_n(s.followers_end)} ({_signed(gained)}); random choice on the same audience: {_signed(random)}",
+        ),
+        (
+            "choices",
+            f"{s.follows_expected:.0f} follows to be expected from styles and hours chosen, {s.follows_random:.0f} from random ones",
         ),
         ("mean reward", f"first half {_r(s.mean_reward_first_half)}, second half {_r(s.mean_reward_second_half)}"),
         (

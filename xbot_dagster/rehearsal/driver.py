@@ -1,13 +1,11 @@
 """Drives the fortnight: jumps from one due moment to the next and lets the shipped sensors and schedules do the rest."""
 
-import json
 import os
 import shutil
 import time
 from collections.abc import Callable, Collection
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 from sqlalchemy import Engine
 
@@ -15,7 +13,9 @@ from xbot_dagster.clock import SimulatedClock
 from xbot_dagster.embedded import postgres, services
 from xbot_dagster.embedded.home import Home
 from xbot_dagster.errors import HomeError, UsageError
+from xbot_dagster.rehearsal import summary
 from xbot_dagster.rehearsal.memory import PeakMemory
+from xbot_dagster.rehearsal.record import Record, record_of, save
 from xbot_dagster.rehearsal.ticking import Ticker
 from xbot_dagster.resources.cache import make_cache
 from xbot_dagster.resources.database import Database, database_resource
@@ -27,24 +27,10 @@ from xbot_dagster.runner import Runner
 from xbot_dagster.settings import Settings
 from xbot_dagster.stages import experiment_plan, refresh
 from xbot_dagster.store import outcomes, posting
-from xbot_dagster.store.deployment import DEFAULT_ACCOUNT
+from xbot_dagster.store.deployment import DEFAULT_ACCOUNT, account
 
 DEFAULT_SEED = 20251108
 _SHORTEST_JUMP = timedelta(minutes=1)
-
-
-@dataclass(frozen=True)
-class Record:
-    """What a home remembers of its rehearsal. Times are ISO 8601, UTC."""
-
-    seed: int
-    days: int
-    start: str
-    until: str
-    reached: str
-    finished: bool
-    seconds: float
-    peak_rss_mb: float
 
 
 @dataclass(frozen=True)
@@ -61,18 +47,6 @@ class Plan:
 
 
 Progress = Callable[[datetime, str], None]
-
-
-def record_of(home: Path) -> Record | None:
-    """The home's rehearsal, or None when there was none."""
-    try:
-        return Record(**json.loads((home / "rehearsal.json").read_text()))
-    except FileNotFoundError:
-        return None
-    except (ValueError, TypeError):
-        raise HomeError(
-            f"{home / 'rehearsal.json'} cannot be read.", "Start again with: xbot rehearse --fresh"
-        ) from None
 
 
 def plan_rehearsal(
@@ -129,7 +103,7 @@ def forget(settings: Settings) -> None:
         services.stop_all(home)
         for folder in (home.postgres, home.valkey, home.dagster, home.sandbox):
             shutil.rmtree(folder, ignore_errors=True)
-        for name in ("rehearsal.json", "clock.json"):
+        for name in ("rehearsal.json", "summary.json", "clock.json"):
             (home.path / name).unlink(missing_ok=True)
 
 
@@ -142,8 +116,6 @@ class Rehearsal:
 
     def run(self, progress: Progress = lambda at, what: None) -> Record:
         """Simulate up to `plan.until`; a killed run is resumed where it stopped. Returns the home's new record."""
-        from xbot_dagster.definitions import build_definitions
-
         started = time.monotonic()
         Home(self.settings.home).prepare()
         if not self.clock.path.exists():
@@ -152,25 +124,36 @@ class Rehearsal:
         initialise(self.settings, seed=self.plan.seed, clock=self.clock)
         with opened(self.settings, actor="rehearsal", clock=self.clock) as deployment:
             x = X(self.settings)
-            with PeakMemory(lambda: _everything(deployment.services.home)) as memory:
-                try:
-                    self._prepare_content(deployment, x)
-                    resources = {
-                        "database": database_resource(self.settings, shared=deployment),
-                        "cache": make_cache(self.settings),
-                        "llm": llm_resource(self.settings),
-                        "x": x,
-                        "notifier": notifier_resource(self.settings),
-                    }
-                    with Runner(self.settings, build_definitions(self.settings, resources)) as runner:
-                        asked = {"database": Database(lambda: deployment, "", "rehearsal")}
-                        self._loop(Ticker(runner, asked, self.disabled), deployment.engine, progress)
-                finally:
-                    x.close()
-                    self._save(self.clock.now(), time.monotonic() - started, memory.peak_mb)
+            try:
+                return self._rehearse(deployment, x, started, progress)
+            finally:
+                x.close()
+
+    def _rehearse(self, deployment: Opened, x: X, started: float, progress: Progress) -> Record:
+        from xbot_dagster.definitions import build_definitions
+
+        with PeakMemory(lambda: _everything(deployment.services.home)) as memory:
+            try:
+                self._prepare_content(deployment, x)
+                resources = {
+                    "database": database_resource(self.settings, shared=deployment),
+                    "cache": make_cache(self.settings),
+                    "llm": llm_resource(self.settings),
+                    "x": x,
+                    "notifier": notifier_resource(self.settings),
+                }
+                with Runner(self.settings, build_definitions(self.settings, resources)) as runner:
+                    asked = {"database": Database(lambda: deployment, "", "rehearsal")}
+                    self._loop(Ticker(runner, asked, self.disabled), deployment.engine, progress)
+                    runs = runner.instance.get_runs_count()
+            finally:
+                record = self._save(self.clock.now(), time.monotonic() - started, memory.peak_mb)
+        with deployment.engine.begin() as conn:
+            handle = account(conn, DEFAULT_ACCOUNT).handle
+            summary.save(self.settings.home, summary.summarise(conn, record, x.world(deployment), handle, runs))
+        record = replace(record, finished=True)
+        save(self.settings.home, record)
         self.clock.stop()
-        record = record_of(self.settings.home)
-        assert record is not None
         return record
 
     def _prepare_content(self, deployment: Opened, x: X) -> None:
@@ -207,7 +190,7 @@ class Rehearsal:
         moments = [ticker.next_schedule_time(now), *(_whole_minute(d) for d in due if d is not None)]
         return min(max(moment, now + _SHORTEST_JUMP) for moment in moments)
 
-    def _save(self, reached: datetime, seconds: float, peak_mb: float) -> None:
+    def _save(self, reached: datetime, seconds: float, peak_mb: float) -> Record:
         plan = self.plan
         record = Record(
             plan.seed,
@@ -215,13 +198,12 @@ class Rehearsal:
             plan.start.isoformat(),
             plan.until.isoformat(),
             reached.isoformat(),
-            reached >= plan.until,
+            False,
             round(plan.spent_seconds + seconds, 1),
             round(max(plan.peak_rss_mb, peak_mb), 1),
         )
-        temporary = self.settings.home / "rehearsal.tmp"
-        temporary.write_text(json.dumps(asdict(record)))
-        os.replace(temporary, self.settings.home / "rehearsal.json")
+        save(self.settings.home, record)
+        return record
 
 
 def _whole_minute(instant: datetime) -> datetime:

@@ -1,19 +1,27 @@
 """What a rehearsal came to: counts from our tables beside those of the replica's own ledger, and the audience's truth."""
 
+import json
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, text
 
-from xbot_dagster.rehearsal.driver import Record
+from xbot_dagster.rehearsal.record import Record
 from xbot_dagster.sandbox.client import SandboxClient
 from xbot_dagster.store import overview
+
+_FILE = "summary.json"
 
 
 @dataclass(frozen=True)
 class Summary:
-    """The judge's figures: `replica_posts` and `duplicates` come from the replica's ledger alone, `followers_random` is what the
-    same audience would have given a random choice of style and hour on the same days."""
+    """The figures at the rehearsal's last simulated moment.
+
+    `replica_posts`, `replica_tweets` (with the later parts of threads) and `duplicates` come from the replica's ledger alone.
+    `followers_random` is what the same audience would have given a random choice of style and hour on the same days;
+    `follows_expected` and `follows_random` compare the choices themselves, the luck of the draw set aside.
+    """
 
     days: int
     seed: int
@@ -21,7 +29,9 @@ class Summary:
     until: str
     posts_published: int
     replies_published: int
+    threads_published: int
     replica_posts: int
+    replica_tweets: int
     duplicates: int
     in_doubt: int
     needs_human: int
@@ -32,6 +42,8 @@ class Summary:
     followers_start: int | None
     followers_end: int | None
     followers_random: float | None
+    follows_expected: float
+    follows_random: float
     mean_reward_first_half: float | None
     mean_reward_second_half: float | None
     arms_learned: int
@@ -49,9 +61,19 @@ class Summary:
         return asdict(self)
 
 
+def save(home: Path, summary: Summary) -> None:
+    """Keep the summary: later the home goes on, and its figures with it."""
+    (home / _FILE).write_text(json.dumps(asdict(summary), default=str))
+
+
+def load(home: Path) -> Summary:
+    """The summary of the home's finished rehearsal."""
+    return Summary(**json.loads((home / _FILE).read_text()))
+
+
 _FIGURES = """
-SELECT (SELECT count(*) FROM decision_parts WHERE tweet_id IS NOT NULL) AS parts,
-       (SELECT count(*) FROM posted_decisions p JOIN content_metadata c USING (decision_id) WHERE c.decision_type = 'reply') AS replies,
+SELECT (SELECT count(*) FROM posted_decisions p JOIN content_metadata c USING (decision_id) WHERE c.decision_type = 'reply') AS replies,
+       (SELECT count(*) FROM posted_decisions p JOIN content_metadata c USING (decision_id) WHERE c.decision_type = 'thread') AS threads,
        (SELECT count(*) FROM posted_decisions p WHERE posted_at <= xbot_now() - interval '24 hours'
            AND NOT EXISTS (SELECT 1 FROM outcomes o WHERE o.decision_id = p.decision_id AND o.collected_pass = 2)) AS pass2_missing,
        (SELECT followers FROM follower_snapshots ORDER BY taken_at LIMIT 1) AS followers_start,
@@ -75,6 +97,7 @@ def summarise(conn: Connection, record: Record, world: SandboxClient, handle: st
     halves = conn.execute(text(_REWARD_HALVES)).one()
     known = overview.read(conn)
     live = world.ledger(handle=handle)
+    ids = {post["id"] for post in live["posts"]}
     random_choice = world.counterfactual(handle)
     champions = conn.execute(
         text("SELECT kind || ' v' || version AS name FROM predictor_versions WHERE state = 'champion' ORDER BY kind")
@@ -92,7 +115,9 @@ def summarise(conn: Connection, record: Record, world: SandboxClient, handle: st
         until=record.until,
         posts_published=known["posts_published"],
         replies_published=figures.replies,
-        replica_posts=live["count"],
+        threads_published=figures.threads,
+        replica_posts=sum(post["in_reply_to"] not in ids for post in live["posts"]),
+        replica_tweets=live["count"],
         duplicates=live["duplicates"],
         in_doubt=known["in_doubt"],
         needs_human=known["needs_human"],
@@ -103,6 +128,8 @@ def summarise(conn: Connection, record: Record, world: SandboxClient, handle: st
         followers_start=figures.followers_start,
         followers_end=figures.followers_end,
         followers_random=random_choice["followers_random"],
+        follows_expected=random_choice["follows_expected"],
+        follows_random=random_choice["follows_random"],
         mean_reward_first_half=halves.first,
         mean_reward_second_half=halves.second,
         arms_learned=figures.arms_learned,

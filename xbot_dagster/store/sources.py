@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, text
@@ -56,6 +56,23 @@ def sources(conn: Connection, account: str | None = None, *, enabled_only: bool 
         {"account": account, "enabled": enabled_only},
     )
     return [Source(**row) for row in rows.mappings()]
+
+
+def refresh_due(conn: Connection, every: timedelta) -> bool:
+    """Whether an enabled source was never read, or not for `every`."""
+    return conn.execute(
+        text(
+            "SELECT EXISTS (SELECT 1 FROM content_sources WHERE enabled AND (last_run_at IS NULL OR last_run_at <= xbot_now() - :every))"
+        ),
+        {"every": every},
+    ).scalar_one()
+
+
+def never_read(conn: Connection) -> bool:
+    """Whether there are enabled sources and none of them has been read."""
+    return conn.execute(
+        text("SELECT coalesce(bool_and(last_run_at IS NULL), false) FROM content_sources WHERE enabled")
+    ).scalar_one()
 
 
 def save_specs(conn: Connection, account: str, specs: Sequence[SourceSpec]) -> int:
