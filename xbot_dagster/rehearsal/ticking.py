@@ -80,10 +80,13 @@ class Ticker:
         ]
 
     def _evaluate_schedule(self, schedule: dg.ScheduleDefinition, at: datetime) -> list[dg.RunRequest]:
-        with dg.build_schedule_context(self.runner.instance, scheduled_execution_time=at) as context:
-            # Left alone, the context opens another instance from its reference at every evaluation (0.2 s).
-            context._instance = self.runner.instance
-            return _requested(schedule(context, **self.resources))
+        context = dg.build_schedule_context(
+            self.runner.instance, scheduled_execution_time=at, resources=dict(self.resources)
+        )
+        # Left alone, the context opens another instance from its reference at every evaluation (0.2 s).
+        context._instance = self.runner.instance
+        with context:
+            return _requested(schedule(context))
 
     def _evaluate_sensor(self, sensor: dg.SensorDefinition) -> list[dg.RunRequest]:
         with dg.build_sensor_context(self.runner.instance, sensor_name=sensor.name) as context:
