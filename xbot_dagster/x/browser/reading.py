@@ -29,6 +29,7 @@ JSON_GRACE_S = 1.0  # the answer to the analytics call may be a moment behind th
 PAGE_S = 12.0
 SCROLL_S = 3.0
 END_S = 0.9  # a hydrated page at its bottom with no progress bar for so long has no more to show
+MENTIONS_END_S = 0.3  # few posts, read every few hours, and what is missed now is there next time
 MAX_SCROLLS = 400
 _SESSION_STATES = {"expired", "challenge", "suspended", "consent", "rate_limited"}
 _ANALYTICS_REFUSALS = ("text_not_own", "text_other_views", "text_analytics_failed", "text_went_wrong", "text_reload")
@@ -88,8 +89,9 @@ async def _scroll(tab: Tab, address: str, handle: str, wanted: set[str]) -> dict
     return found
 
 
-async def _until_articles(tab: Tab, seen: set[str], patience: float) -> dict[str, Any] | None:
-    """The page as soon as it shows an article not in `seen`; None when it does not within `patience` seconds, or rests at its end.
+async def _until_articles(tab: Tab, seen: set[str], patience: float, end: float = END_S) -> dict[str, Any] | None:
+    """The page as soon as it shows an article not in `seen`; None when it does not within `patience` seconds, or rests at its end
+    for `end` seconds.
 
     A page that failed to load is asked once more: X's own remark for it is mostly a script that came late.
     """
@@ -106,7 +108,7 @@ async def _until_articles(tab: Tab, seen: set[str], patience: float) -> dict[str
             resting_since = None
         elif resting_since is None:
             resting_since = loop.time()
-        elif loop.time() - resting_since >= END_S:
+        elif loop.time() - resting_since >= end:
             return None
         if page_state(page)[0] == "broken":
             if reloaded:
@@ -195,7 +197,7 @@ async def read_mentions(tab: Tab, base_url: str, handle: str, since: datetime) -
     await tab.page.goto(base_url + path("mentions_path"), wait_until="commit")
     found: dict[str, Mention] = {}
     seen: set[str] = set()
-    page = await _until_articles(tab, seen, PAGE_S)
+    page = await _until_articles(tab, seen, PAGE_S, MENTIONS_END_S)
     for _ in range(MAX_SCROLLS):
         if page is None:
             break
@@ -208,7 +210,7 @@ async def read_mentions(tab: Tab, base_url: str, handle: str, since: datetime) -
         if any(created_at(article.tweet_id) < since for article in fresh):
             break
         await tab.page.evaluate("window.scrollBy(0, window.innerHeight * 0.9)")
-        page = await _until_articles(tab, seen, SCROLL_S)
+        page = await _until_articles(tab, seen, SCROLL_S, MENTIONS_END_S)
     return sorted(found.values(), key=lambda m: int(m.tweet_id), reverse=True)
 
 
