@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from xbot_dagster.errors import BrowserError
 from xbot_dagster.x.browser import reading
 from xbot_dagster.x.browser.background import BackgroundLoop
 from xbot_dagster.x.browser.page_state import PublicCounts, followers_from, public_counts
@@ -42,7 +43,7 @@ class BrowserMetrics:
         return self._background().run(self._followers(account, handle))
 
     def mentions(self, account: str, handle: str, since: datetime) -> list[Mention]:
-        """Posts that address the account, newest first, none older than `since`."""
+        """Posts that address the account, newest first, none older than `since`. Raises BrowserError when they cannot be read."""
         return self._background().run(self._mentions(account, handle, since))
 
     def close(self) -> None:
@@ -196,9 +197,12 @@ class BrowserMetrics:
         try:
             [tab] = await self._tabs.take(account, 1, 1)
             return await reading.read_mentions(tab, self._base_url, handle, since)
-        except (Stop, Error):
+        except (Stop, Error) as error:
             await self._tabs.drop()
-            return []
+            reason = f"{error.state}: {error.detail}" if isinstance(error, Stop) else str(error).strip().splitlines()[0]
+            raise BrowserError(
+                f"The mentions of @{handle} cannot be read: {reason}", "Check with: xbot doctor x"
+            ) from None
 
 
 def _failed(post: TweetRef, detail: str) -> MetricRead:

@@ -80,8 +80,8 @@
     login: document.querySelector(s.login_button) !== null,
     consent: document.querySelector(s.consent_mask) !== null,
     followers: followers ? followers.innerText : null,
-    // Nothing below and nothing on its way: a list that has ended, or a page that has not begun (then `hydrated` is false).
+    // Nothing below and nothing on its way: a list that has ended, or one that has not come yet (then `listed` is false).
     resting: window.scrollY + window.innerHeight >= document.documentElement.scrollHeight - 4 && !document.querySelector("[role=progressbar]"),
-    hydrated: document.querySelector(s.own_profile_link) !== null,
+    listed: document.querySelector(s.timeline_region) !== null,
   };
 }

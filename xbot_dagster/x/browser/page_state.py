@@ -36,7 +36,7 @@ _SELECTORS = (
     "followers_link",
     "consent_mask",
     "login_button",
-    "own_profile_link",
+    "timeline_region",
 )
 METRIC_LABELS = {
     "metric_impressions": "impressions",

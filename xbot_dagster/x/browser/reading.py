@@ -28,7 +28,7 @@ STABLE_S = 0.35  # two equal looks this far apart: the dialog counts up from zer
 JSON_GRACE_S = 1.0  # the answer to the analytics call may be a moment behind the dialog it fills
 PAGE_S = 12.0
 SCROLL_S = 3.0
-END_S = 0.9  # a hydrated page at its bottom with no progress bar for so long has no more to show
+END_S = 0.9  # a list at its bottom with no progress bar for so long has no more to show
 MENTIONS_END_S = 0.3  # few posts, read every few hours, and what is missed now is there next time
 MAX_SCROLLS = 400
 _SESSION_STATES = {"expired", "challenge", "suspended", "consent", "rate_limited"}
@@ -104,7 +104,7 @@ async def _until_articles(tab: Tab, seen: set[str], patience: float, end: float 
         _raise_for_session(page)
         if any(a.tweet_id not in seen for a in articles(page)):
             return page
-        if not (page.get("resting") and page.get("hydrated")):
+        if not (page.get("resting") and page.get("listed")):
             resting_since = None
         elif resting_since is None:
             resting_since = loop.time()
