@@ -10,6 +10,7 @@ import pytest
 
 from xbot_dagster.domain.learning.predictors import ContentPredictor, train_content
 from xbot_dagster.domain.learning.promotion import MIN_COMMON_POSTS, Hold, Promote, compare, decide
+from xbot_dagster.domain.learning.walkforward import block_bootstrap
 
 from .frames import end_of, frame
 
@@ -42,6 +43,12 @@ def test_training_is_not_proof():
     verdict = decide(train(frame(25)), None)
     assert isinstance(verdict, Hold)
     assert verdict.reason == "too few scored posts to compare it with the rolling mean"
+
+
+@pytest.mark.parametrize("n", [2, 7, 20, 25, 30])
+def test_a_short_series_has_an_interval_of_some_width(n):
+    found = block_bootstrap(np.random.default_rng(n).standard_normal(n), 7)
+    assert found.low < found.value < found.high
 
 
 def test_shuffled_outcomes_are_held():

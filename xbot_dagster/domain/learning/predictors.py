@@ -19,6 +19,7 @@ from xbot_dagster.domain.learning.predictors_design import BEATS_MEDIAN, Fitted,
 from xbot_dagster.domain.learning.predictors_frame import LOG_TARGETS, NEVER, Posts, read_posts
 from xbot_dagster.domain.learning.predictors_history import HistoryTable, cadence
 from xbot_dagster.domain.learning.walkforward import (
+    BOOTSTRAP_BLOCK,
     MIN_OUTCOMES,
     WARM_UP_POSTS,
     Interval,
@@ -223,7 +224,7 @@ def _train(
         bands={name: error_band(_served_errors(material, result, name, served_by[name])) for name in usable},
         served_by=served_by,
         metrics=found,
-        gain=block_bootstrap(gains, random_state) if len(gains) else None,
+        gain=block_bootstrap(gains, random_state) if len(gains) >= 2 * BOOTSTRAP_BLOCK else None,
         forward=_forward(material, result),
     )
 

@@ -169,11 +169,14 @@ def pooled_gain(result: WalkForward, targets: tuple[str, ...], model: str, basel
 
 
 def block_bootstrap(differences: np.ndarray, random_state: int, block: int = BOOTSTRAP_BLOCK) -> Interval:
-    """Mean of a series in time order with a circular block-bootstrap percentile interval (Politis & Romano 1992)."""
+    """Mean of a series in time order with a circular block-bootstrap percentile interval (Politis & Romano 1992).
+
+    A block is at most half the series: one that spans it all would make every draw, and so both bounds, the mean itself.
+    """
     import numpy as np
 
     n = len(differences)
-    block = min(block, n)
+    block = max(1, min(block, n // 2))
     rng = np.random.default_rng([random_state, n, block])
     wrapped = np.concatenate([differences, differences[:block]])
     cumulative = np.concatenate([[0.0], np.cumsum(wrapped)])
