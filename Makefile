@@ -2,15 +2,10 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PYTEST_WORKERS ?= 2
-# What a change must pass; `make test-full` adds the browser, every incident and the integration tests.
-QUICK := tests/unit tests/dagster tests/rehearsal/test_rehearsing.py tests/incidents/test_11_schema_drift.py \
-         tests/incidents/test_15_schedules_and_zones.py tests/incidents/test_16_one_path.py tests/incidents/test_22_startup.py \
-         tests/incidents/test_23_redis_prefix.py tests/integration/test_home.py
-
-.PHONY: help setup demo dev test test-random test-unit test-full lint bench clean
+.PHONY: help setup demo dev test test-random test-unit test-full lint clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .venv/.ready: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "xbot needs Python 3.11 or newer; set PYTHON=/path/to/python3.11"; exit 1; }
@@ -29,16 +24,16 @@ dev: setup ## Open the Dagster UI, the dashboard and the API on the same data
 	@$(BIN)/xbot dev
 
 test: setup ## The tests (no network)
-	@$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadgroup -p no:randomly $(QUICK) $(ARGS)
+	@$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadgroup -p no:randomly -m "not slow" $(ARGS)
 
 test-random: setup ## The same tests in a random order (the seed is printed)
-	@$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadgroup $(QUICK) $(ARGS)
+	@$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadgroup -m "not slow" $(ARGS)
 
 test-unit: setup ## The unit tests alone
-	@$(BIN)/python -m pytest tests/unit $(ARGS)
+	@$(BIN)/python -m pytest -p no:randomly tests/unit $(ARGS)
 
 test-full: setup ## Every test, the long ones too
-	@$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadgroup $(ARGS)
+	@$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadgroup -p no:randomly $(ARGS)
 
 lint: setup ## ruff, pyright, import-linter, dagster definitions validate
 	@$(BIN)/ruff check .
