@@ -15,13 +15,12 @@ from typing import Any, Self
 
 import numpy as np
 
+from xbot_dagster.domain.learning.beliefs import beliefs_of
 from xbot_dagster.domain.learning.change import ArmWatch
 from xbot_dagster.domain.learning.coefficients import (
     Key,
     PooledLevel,
     Prior,
-    arm_features,
-    context_features,
     hour_keys,
     post_features,
 )
@@ -29,7 +28,6 @@ from xbot_dagster.domain.learning.glm import DriftingCounts, Surprise
 from xbot_dagster.domain.learning.growth_config import METRICS, REWARD_WEIGHTS, GrowthConfig
 from xbot_dagster.domain.learning.ledger import Ledger
 from xbot_dagster.domain.learning.policy import (
-    HOURS,
     Belief,
     Choice,
     NoChoice,
@@ -207,46 +205,9 @@ class GrowthPolicy(Policy):
         return choose(self, context, picked, pairs, epsilon, rng, expected_reward=expected, fallback=fallback)
 
     def beliefs(self, *, now: datetime) -> list[Belief]:
-        """Arms, hours, topics and hooks at an otherwise ordinary post; see `policy.Policy`.
-
-        An hour's reward counts the people it reaches, against the mean hour: that is what hours are chosen by.
-        """
+        """Arms, hours, topics and hooks at an otherwise ordinary post; see `policy.Policy`."""
         model, reach = self._belief_at(now, ())
-        shared = context_features({})
-        rows: dict[tuple[str, str], Mapping[Key, float]] = {
-            ("content", arm): {**shared, **arm_features(arm, {})} for arm in self.arms
-        }
-        for hour in range(HOURS):
-            features = post_features(self.arms[0], hour, {})
-            rows[("timing", str(hour))] = {key: value for key, value in features.items() if key[0] != "arm"}
-        for key in model.keys:
-            if key[0] in ("topic", "hook"):
-                rows[(key[0], key[1])] = {**shared, key: 1.0}
-        mean, cov = model.project(list(rows.values()))
-        sd = np.sqrt(np.diag(cov))
-        # Quantiles of single levels need no joint draws: a fixed normal grid gives the same report every time.
-        from scipy.special import ndtri
-
-        grid = ndtri((np.arange(400) + 0.5) / 400)
-        rate = np.exp(
-            np.clip((mean + grid[:, None] * sd).reshape(len(grid), len(rows), -1) - np.log(self._rates), -20, 20)
-        )
-        reward = (np.minimum(1, rate) * self._weights).sum(2)
-        first = len(self.arms)
-        # Rates and reach are learned apart from each other: pairing their quantiles crosswise keeps them independent.
-        crosswise = grid[np.arange(len(grid)) * 149 % len(grid)]
-        reward[:, first : first + HOURS] = np.minimum(1, reward[:, first : first + HOURS] * reach.relative(crosswise))
-        return [self._belief(scope, name, reward[:, i]) for i, (scope, name) in enumerate(rows)]
-
-    def _belief(self, scope: str, name: str, reward: np.ndarray) -> Belief:
-        tally = self.tallies.of(scope, name)
-        mean, variance = float(reward.mean()), float(reward.var())
-        size = max(mean * (1 - mean) / max(variance, 1e-12) - 1, 1e-3)
-        low, high = np.quantile(reward, [0.025, 0.975])
-        return Belief(
-            scope, name, tally.samples, tally.successes, tally.samples - tally.successes, mean, float(low), float(high),
-            mean * size, (1 - mean) * size,
-        )  # fmt: skip
+        return beliefs_of(model, reach, self.arms, self._weights, self._rates, self.tallies)
 
     def posterior(self) -> dict[Key, LearnedLevel]:
         """Every coefficient with the prior it started from, for `pooling.pooled_prior`."""
