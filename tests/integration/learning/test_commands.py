@@ -108,7 +108,7 @@ def test_explain_names_the_experiment_with_its_propensity(xbot, engine, clock, s
         experiments.assign(conn, experiments.Assigned(name, drawn, "treatment", 0.3))
         conn.execute(text("UPDATE content_metadata SET experiment_id = :e"), {"e": name})
     story = json.loads(xbot("explain", str(decision), "--json"))
-    assert [(row["arm"], row["propensity"], row["unit"]) for row in story["experiment"]] == [("treatment", 0.3, unit)]
+    assert [(row["arm"], row["propensity"], row["unit"]) for row in story["experiment"]] == [("treatment", 0.3, drawn)]
     assert f"Experiment {name} put it into treatment with propensity 0.30." in story["summary"]
 
 
