@@ -81,6 +81,13 @@ def test_a_first_pass_makes_no_hour_look_empty():
     assert np.abs(difference).max() < 0.15
 
 
+def test_one_post_that_went_round_the_world_makes_no_hour():
+    policy = GrowthPolicy(ARMS)
+    viral = replace(posts(1, 23)[0], id="viral", hour=23, impressions=10**9, posted_at=START + timedelta(days=13))
+    policy.update([*posts(150, 11, rate=0.001), viral], now=START + timedelta(days=16))
+    assert around(chosen_hours(policy), 11) > 0.9
+
+
 def test_reports_rank_hours_as_choices_do():
     policy = GrowthPolicy(ARMS)
     policy.update(posts(150, 11, rate=0.001), now=START + timedelta(days=16))

@@ -30,6 +30,8 @@ TYPICAL_LOG_IMPRESSIONS = 6.5
 TYPICAL_FIRST_SHARE = -1.1  # log of the third of its impressions that a post has after an hour
 NOISE_SD = 1.0  # of one post's log impressions around its mean, in real exports (learning.md section 1)
 
+MOST_SURPRISE = 3.0  # standard deviations: a post that went round the world says nothing more about its hour
+
 
 class HourReach(DriftingCounts):
     """The drifting posterior of `glm.py` with one normal measure in place of counts."""
@@ -50,9 +52,12 @@ class HourReach(DriftingCounts):
         self.ensure(key for row in features for key in row)
         x = self.design(features)
         columns = self._spread_columns(x)
-        factor = cho_factor(self._spread(x, columns) + NOISE_SD**2 * np.eye(len(rows)), lower=True, check_finite=False)
+        spread = self._spread(x, columns) + NOISE_SD**2 * np.eye(len(rows))
+        factor = cho_factor(spread, lower=True, check_finite=False)
         seen = np.log([max(1.0, float(row.impressions or 0)) for row in rows])
-        self.mean = self.mean + columns @ cho_solve(factor, seen - self._linear(x), check_finite=False)
+        limit = MOST_SURPRISE * np.sqrt(np.diag(spread))
+        surprise = np.clip(seen - self._linear(x), -limit, limit)
+        self.mean = self.mean + columns @ cho_solve(factor, surprise, check_finite=False)
         gain = solve_triangular(factor[0], columns.T, lower=True, check_finite=False)
         self.cov -= gain.T @ gain
 
