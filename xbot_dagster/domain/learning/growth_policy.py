@@ -117,14 +117,13 @@ class GrowthPolicy(Policy):
         return model.observe([post_features(row.arm, row.hour, row.context) for row in rows], counts, exposure)
 
     def _forget_surplus(self) -> None:
-        """Keep the posterior small: of each open-ended block the levels with fewest posts give way."""
-        for block, limit in self.config.level_limits().items():
-            keys = [key for key in self.model.keys if key[0] == block]
-            if len(keys) > limit:
-                spread = {
-                    key: self.model.cov[k, k] for key in keys for k in [self.model.index[key] * self.model.metrics]
-                }
-                self.model.drop(sorted(keys, key=lambda key: -spread[key])[: len(keys) - limit])
+        """Keep the posteriors small: of each open-ended block the levels with fewest posts give way."""
+        for model in (self.model, self.reach):
+            for block, limit in self.config.level_limits().items():
+                keys = [key for key in model.keys if key[0] == block]
+                if len(keys) > limit:
+                    spread = {key: model.cov[k, k] for key in keys for k in [model.index[key] * model.metrics]}
+                    model.drop(sorted(keys, key=lambda key: -spread[key])[: len(keys) - limit])
 
     def _belief_at(self, now: datetime, pending: Sequence[Pending]) -> tuple[DriftingCounts, HourReach]:
         """The posteriors as of `now`: final rows, provisional rows, and the narrowing that pending posts promise."""
