@@ -6,17 +6,30 @@ object. `python -m benchmarks.training --json` takes minutes; `--rows 10000 --pa
 
 from __future__ import annotations
 
+import argparse
+import logging
+import resource
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import psycopg
 from sqlalchemy import Engine, text
+
+from benchmarks.environment import print_result
+from benchmarks.ground import database
+from xbot_dagster.clock import Clock, SimulatedClock
+from xbot_dagster.settings import Settings
 
 NOW = datetime(2026, 11, 8, tzinfo=UTC)
 SIZES = (10_000, 100_000, 1_000_000)
 ACCOUNT = "default"
 # One post every ten minutes: an account of a million posts is nineteen years old.
 EVERY = timedelta(minutes=10)
+BACKFILL_EVERY = timedelta(hours=6)
+FULL = 1_000_000
 
 _POSTS = """
 INSERT INTO content_metadata (decision_id, account, decision_type, text, topic, arm, generation_source, status, scheduled_at,
@@ -44,10 +57,10 @@ FROM posted_decisions p JOIN content_metadata c USING (decision_id),
 LATERAL (SELECT exp(6.8 + 0.6 * (random() + random() + random() - 1.5) + 0.2 * sin(extract(hour FROM p.posted_at) / 4))::int AS shown,
                 exp(0.4 * (ascii(right(c.arm, 1)) - 52) / 5.0 + random() - 0.5) AS e) AS world
 """
-"""The features of a post as `domain.measuring.features` names them, with made-up values: only their number and size count."""
 
 
 def _features_sql() -> str:
+    """The features of a post as `domain.measuring.features` names them, made up: only their number and size count."""
     from xbot_dagster.domain.measuring.features import extract
 
     sample = extract("Did you know? Two steps a day.", NOW, "UTC", novelty=0.5).as_dict()
@@ -73,16 +86,16 @@ def _features_sql() -> str:
     )
 
 
-def fill(engine: Engine, rows: int) -> None:
-    """`rows` published, measured, described posts of one account, ending two days before NOW."""
-    start = NOW - timedelta(days=2) - rows * EVERY
+def fill(engine: Engine, rows: int, every: timedelta = EVERY) -> None:
+    """`rows` published, measured, described posts of one account, `every` so often, ending two days before NOW."""
+    start = NOW - timedelta(days=2) - rows * every
     with engine.begin() as conn:
         conn.execute(text("SET LOCAL statement_timeout = 0"))
         conn.execute(text("SET LOCAL synchronous_commit = off"))
         for table in ("post_features", "outcomes", "posted_decisions", "content_metadata"):
             conn.execute(text(f"TRUNCATE {table} CASCADE"))
         conn.execute(text("SELECT setseed(0.5)"))
-        conn.execute(text(_POSTS), {"account": ACCOUNT, "start": start, "every": EVERY, "rows": rows})
+        conn.execute(text(_POSTS), {"account": ACCOUNT, "start": start, "every": every, "rows": rows})
         for statement in (_PUBLISHED, _OUTCOMES, _features_sql()):
             conn.execute(text(statement))
     with psycopg.connect(_plain(engine), autocommit=True) as conn:
@@ -137,3 +150,89 @@ def measure(engine: Engine) -> dict[str, float]:
         "ratio": (fitted - started) / (ended - bare),
         "frame_rows_per_s": len(frame) / (loaded - started),
     }
+
+
+@contextmanager
+def _timed_fits() -> Iterator[list[float]]:
+    """Collects the seconds of every fit made inside, whoever asks for it."""
+    from xbot_dagster.domain.learning.predictors_design import Fitted
+
+    original, spent = Fitted.fit, []
+
+    def fit(*args: Any, **options: Any) -> Fitted:
+        started = time.perf_counter()
+        try:
+            return original(*args, **options)
+        finally:
+            spent.append(time.perf_counter() - started)
+
+    Fitted.fit = staticmethod(fit)  # type: ignore[method-assign]
+    try:
+        yield spent
+    finally:
+        Fitted.fit = original  # type: ignore[method-assign]
+
+
+def measure_backfill(engine: Engine, clock: Clock, settings: Settings, partitions: int) -> dict[str, float]:
+    """Seconds of a back-fill of `partitions` days (reading, fits, scores, storing) and of its fits alone."""
+    from xbot_dagster.domain.measuring.embedders import WordLlamaEmbedder
+    from xbot_dagster.stages import backtest
+
+    per_day = timedelta(days=1) // BACKFILL_EVERY
+    fill(engine, (partitions + 14) * per_day, BACKFILL_EVERY)
+    last = (NOW - timedelta(days=10)).date()
+    WordLlamaEmbedder().embed(["warm"])
+    with _timed_fits() as spent:
+        started = time.perf_counter()
+        reports = backtest.run_range(
+            engine, clock, settings, ACCOUNT, last - timedelta(days=partitions - 1), last, "content"
+        )
+        total = time.perf_counter() - started
+    stored = sum(report.version is not None for report in reports)
+    return {"partitions": stored, "backfill_s": total, "fits_s": sum(spent), "ratio": total / sum(spent)}
+
+
+def run(rows: int, partitions: int) -> dict[str, Any]:
+    """All figures; `ratio_1m` is None unless a million rows were asked for."""
+    from pathlib import Path
+    from tempfile import TemporaryDirectory
+
+    sizes = [size for size in SIZES if size < rows] + [rows]
+    with TemporaryDirectory(prefix="xb") as folder:
+        clock = SimulatedClock(Path(folder) / "clock.json")
+        clock.set(NOW)
+        found: dict[str, dict[str, float]] = {}
+        with database(clock) as (engine, settings, _):
+            backfill = measure_backfill(engine, clock, settings, partitions)
+            for size in sizes:
+                fill(engine, size)
+                found[str(size)] = {name: round(value, 3) for name, value in measure(engine).items()}
+    largest = found[str(rows)]
+    return {
+        "ratio_1m": largest["ratio"] if rows == FULL else None,
+        "frame_rows_per_s": round(largest["frame_rows_per_s"]),
+        "backfill_ratio": round(backfill["ratio"], 3),
+        "peak_rss_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
+        "sizes": found,
+        "backfill": {name: round(value, 3) for name, value in backfill.items()},
+    }
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Command line entry; returns the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.training", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--rows", type=int, default=FULL, help="largest number of outcomes (default 1,000,000)")
+    parser.add_argument("--partitions", type=int, default=365, help="days of the back-fill (default 365)")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    options = parser.parse_args(arguments)
+    if options.rows < 1000 or options.partitions < 7:
+        parser.error("--rows must be at least 1000, --partitions at least 7")
+    logging.getLogger("xbot").setLevel(logging.ERROR)
+    print_result(run(options.rows, options.partitions), options.json)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,5 +1,6 @@
 """content_predictor and timing_predictor: versioned models. Today's partition trains for real; an earlier one is a back-test."""
 
+import base64
 from datetime import date, timedelta
 
 import dagster as dg
@@ -9,7 +10,7 @@ from xbot_dagster.assets.metadata import result
 from xbot_dagster.assets.outcomes import pass2_outcomes
 from xbot_dagster.partitions import daily, single_run
 from xbot_dagster.resources.database import Database
-from xbot_dagster.stages import backtest, train
+from xbot_dagster.stages import backtest, backtest_plot, train
 from xbot_dagster.stages.trained import TrainingSummary
 from xbot_dagster.store.cache import Cache
 from xbot_dagster.store.deployment import accounts
@@ -62,4 +63,15 @@ def _trained(context: dg.AssetExecutionContext, database: Database, cache: Cache
             )
         if last >= today:
             reports.append(train.run(database.engine, database.clock, database.settings, cache, account, kind, today))
-    return result(TrainingSummary.of(reports), table="predictor_versions")
+    extra = {"backtest": _plotted(database, names, kind)} if first < today else {}
+    return result(TrainingSummary.of(reports), table="predictor_versions", **extra)
+
+
+def _plotted(database: Database, accounts: list[str], kind: str) -> dg.MetadataValue:
+    """One picture an account, as the Dagster UI shows it: the gain of every stored partition."""
+    pictures = []
+    with database.engine.connect() as conn:
+        for account in accounts:
+            drawn = base64.b64encode(backtest_plot.png(backtest_plot.curves(conn, account, [kind]))).decode("ascii")
+            pictures.append(f"{account}\n\n![back-test of {account}](data:image/png;base64,{drawn})")
+    return dg.MetadataValue.md("\n\n".join(pictures))

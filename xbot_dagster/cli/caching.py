@@ -26,7 +26,11 @@ def scan(
         keys = cache.scan(pattern)
         cache.close()
     print_rows(
-        [{"key": key} for key in keys], ("key",), as_json=as_json, empty="No key. Fill it with: xbot redis rebuild"
+        [{"key": key} for key in keys],
+        ("key",),
+        as_json=as_json,
+        empty="No key. Fill it with: xbot redis rebuild. "
+        "The embedded cache lives as long as something uses this home, such as: xbot dev",
     )
 
 

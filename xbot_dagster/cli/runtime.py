@@ -20,6 +20,7 @@ AccountName = Annotated[str, typer.Option("--account", help="The account's key."
 
 console = Console(highlight=False, soft_wrap=True)
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
+_UNBOUNDED = 4000  # columns: a pipe has no edge, and a version cut to "v202…" cannot be asked for
 
 
 def group(help: str) -> typer.Typer:
@@ -58,10 +59,10 @@ def print_rows(rows: Sequence[Mapping[str, Any]], columns: Iterable[str], *, as_
     table = Table(box=None, pad_edge=False)
     names = list(columns)
     for name in names:
-        table.add_column(name)
+        table.add_column(name, overflow="fold")
     for row in rows:
         table.add_row(*(_cell(row.get(name)) for name in names))
-    console.print(table)
+    (console if console.is_terminal else Console(highlight=False, width=_UNBOUNDED)).print(table)
 
 
 def _cell(value: Any) -> str:

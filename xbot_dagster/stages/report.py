@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Engine
 
+from xbot_dagster.stages import backtest_plot
 from xbot_dagster.store import deployment, reports
 from xbot_dagster.store.reports import VIEWS, HourCell, Table
 
@@ -21,7 +22,7 @@ _NOTHING = "not enough data"
 
 @dataclass(frozen=True)
 class Charts:
-    """The written PNG files by name: hours, topics, learning, bandit."""
+    """The written PNG files by name: hours, topics, learning, bandit, backtest."""
 
     files: dict[str, Path]
 
@@ -34,12 +35,13 @@ def tables(engine: Engine, account: str, limit: int = 20) -> list[Table]:
 
 
 def charts(engine: Engine, account: str, folder: Path) -> Charts:
-    """Draw the four charts into `folder` (made when missing). Raises NotFound for an account that does not exist."""
+    """Draw the charts into `folder` (made when missing). Raises NotFound for an account that does not exist."""
     drawn: dict[str, tuple[Callable[[Connection, str, Axes], None], tuple[float, float]]] = {
         "hours": (_hours, (13, 4.5)),
         "topics": (_topics, (8, 5)),
         "learning": (_learning, (10, 4.5)),
         "bandit": (_bandit, (8, 5)),
+        "backtest": (_backtest, (10, 4.5)),
     }
     folder.mkdir(parents=True, exist_ok=True)
     files = {}
@@ -153,6 +155,10 @@ def _bandit(conn: Connection, account: str, axes: "Axes") -> None:
     spread = [[max(0.0, arm.mean - arm.low) for arm in arms], [max(0.0, arm.high - arm.mean) for arm in arms]]
     axes.errorbar(means, names, xerr=spread, fmt="o", color="#2a6f97", capsize=3)
     axes.grid(axis="x", alpha=0.3)
+
+
+def _backtest(conn: Connection, account: str, axes: "Axes") -> None:
+    backtest_plot.draw(axes, backtest_plot.curves(conn, account))
 
 
 def _say_nothing(axes: "Axes", words: str) -> None:

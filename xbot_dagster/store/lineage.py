@@ -52,8 +52,10 @@ _MANY = {
         SELECT gate, verdict, score, threshold, reason FROM gate_verdicts WHERE decision_id = :id ORDER BY position""",
     "experiment": """
         SELECT x.experiment_id, e.preset, x.unit, x.arm, x.propensity, e.share, e.starts_at, e.ends_at, e.state
-        FROM experiment_assignments x JOIN experiments e USING (experiment_id) WHERE x.decision_id = :id
-        ORDER BY x.experiment_id""",
+        FROM content_metadata c JOIN accounts a USING (account) JOIN experiments e USING (experiment_id)
+        JOIN experiment_assignments x ON x.experiment_id = e.experiment_id AND x.unit = CASE e.unit
+            WHEN 'day' THEN to_char(c.scheduled_at AT TIME ZONE a.zone, 'YYYY-MM-DD') ELSE c.decision_id::text END
+        WHERE c.decision_id = :id""",
     "attempts": """
         SELECT part, attempt, state, publisher, fence, claimed_at, armed_at, clicked_at, resolved_at, tweet_id, via,
                error_code, error, looks, convincing_looks

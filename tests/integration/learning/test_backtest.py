@@ -1,11 +1,14 @@
 """Back-test partitions: only what was known on the day, the same bits every time, never promoted."""
 
 from datetime import UTC, date, datetime, timedelta
+from types import SimpleNamespace
 
+import dagster as dg
 import pytest
 from sqlalchemy import text
 
-from xbot_dagster.stages import backtest, features
+from xbot_dagster.assets.predictors import timing_predictor
+from xbot_dagster.stages import backtest, backtest_plot, features
 from xbot_dagster.store import predictors
 
 START = datetime(2026, 10, 1, 6, 0, tzinfo=UTC)
@@ -97,3 +100,39 @@ def test_an_account_without_posts(engine, clock, settings):
     for kind in ("content", "timing"):
         report = backtest.run_partition(engine, clock, settings, "default", DAY, kind)
         assert (report.version, report.reason) == (None, "no post was published")
+
+
+@pytest.mark.usefixtures("past")
+def test_the_curve_shows_every_stored_partition(engine, clock, settings):
+    """The same rows and picture go into the asset's metadata and into `xbot report`; an empty one says what to run."""
+    with engine.begin() as conn:
+        empty = backtest_plot.curves(conn, "default")
+    assert empty == {}
+    backtest.run_range(engine, clock, settings, "default", DAY - timedelta(days=1), DAY)
+    with engine.begin() as conn:
+        found = backtest_plot.curves(conn, "default")
+    assert [row["day"] for row in found["content"]] == [DAY - timedelta(days=1), DAY]
+    assert all(row["low"] <= row["gain"] <= row["high"] for row in found["content"])
+    drawn = backtest_plot.png(found)
+    assert drawn.startswith(b"\x89PNG")
+    assert drawn == backtest_plot.png(found)
+    assert drawn != backtest_plot.png({})
+
+
+@pytest.mark.usefixtures("past")
+def test_the_asset_carries_the_picture(engine, clock, settings):
+    """A back-fill is one run of the asset over a range of days; its metadata shows the curve of every partition."""
+    database = SimpleNamespace(engine=engine, clock=clock, settings=settings)
+    with dg.DagsterInstance.ephemeral() as instance:
+        done = dg.materialize(
+            [timing_predictor],
+            instance=instance,
+            resources={"database": database, "cache": None},
+            tags={
+                "dagster/asset_partition_range_start": (DAY - timedelta(days=2)).isoformat(),
+                "dagster/asset_partition_range_end": DAY.isoformat(),
+            },
+        )
+    [event] = [e for e in done.asset_materializations_for_node("timing_predictor")][-1:]
+    assert event.metadata["partitions"].value == 3
+    assert "data:image/png;base64," in str(event.metadata["backtest"].value)

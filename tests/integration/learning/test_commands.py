@@ -15,8 +15,8 @@ from xbot_dagster.cli import predicting as predicting_commands
 from xbot_dagster.embedded.services import Services
 from xbot_dagster.resources.opening import Opened
 from xbot_dagster.settings import Settings
-from xbot_dagster.stages import learn, train
-from xbot_dagster.store import deployment
+from xbot_dagster.stages import experiment_plan, learn, train
+from xbot_dagster.store import deployment, experiments
 
 START = datetime(2026, 11, 5, 8, 0, tzinfo=UTC)
 
@@ -96,6 +96,20 @@ def test_explain_by_id_prefix_and_tweet(xbot, engine, clock, settings, history):
     for name in (str(decision)[:12], tweet):
         assert json.loads(xbot("explain", name, "--json")) == story
     assert "Learned from by growth growth_v1.r1, seed seed_v1.r1." in xbot("explain", str(decision))
+
+
+@pytest.mark.parametrize("unit", ["decision", "day"])
+def test_explain_names_the_experiment_with_its_propensity(xbot, engine, clock, settings, history, unit):
+    decision = history.add(1, START)[0]
+    with engine.begin() as conn:
+        planned = experiment_plan.plan(conn, settings, "default", "question_cta", starts_at=START, unit=unit)
+        name = planned.experiment.experiment_id
+        drawn = str(decision) if unit == "decision" else f"{START:%Y-%m-%d}"
+        experiments.assign(conn, experiments.Assigned(name, drawn, "treatment", 0.3))
+        conn.execute(text("UPDATE content_metadata SET experiment_id = :e"), {"e": name})
+    story = json.loads(xbot("explain", str(decision), "--json"))
+    assert [(row["arm"], row["propensity"], row["unit"]) for row in story["experiment"]] == [("treatment", 0.3, drawn)]
+    assert f"Experiment {name} put it into treatment with propensity 0.30." in story["summary"]
 
 
 @pytest.mark.parametrize("name", ["ffffffff", "not-an-id", "123456789012345", "0"])

@@ -156,7 +156,7 @@ def test_charts_are_pictures_with_and_without_data(engine, world, tmp_path) -> N
     with engine.begin() as conn:
         conn.execute(text("TRUNCATE outcomes CASCADE"))
     empty = report.charts(engine, "default", tmp_path / "empty").files
-    assert list(full) == list(empty) == ["hours", "topics", "learning", "bandit"]
+    assert list(full) == list(empty) == ["hours", "topics", "learning", "bandit", "backtest"]
     for name in ("topics", "learning"):
         assert Image.open(full[name]).tobytes() != Image.open(empty[name]).tobytes()
     assert all(Image.open(path).size[0] > 600 for path in [*full.values(), *empty.values()])

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from xbot_dagster.domain.learning.predictors import ContentPredictor, train_content
-from xbot_dagster.domain.learning.promotion import MIN_COMMON_POSTS, Hold, Promote, compare, decide
+from xbot_dagster.domain.learning.promotion import MIN_COMMON_POSTS, NO_WORSE_MARGIN, Hold, Promote, compare, decide
 from xbot_dagster.domain.learning.walkforward import block_bootstrap
 
 from .frames import end_of, frame
@@ -64,7 +64,7 @@ def test_the_same_recipe_on_more_posts_is_no_worse_than_its_champion(challenger,
     verdict = decide(challenger, champion, posts)
     assert isinstance(verdict, Promote)
     assert verdict.against_champion is not None
-    assert verdict.against_champion.value >= 0
+    assert verdict.against_champion.value >= -NO_WORSE_MARGIN
 
 
 def test_worse_than_the_champion_is_held(challenger, posts):

@@ -10,6 +10,7 @@ from tests.unit.learning_policy.worlds import ARMS, CONTEXT, START, after, histo
 from xbot_dagster.domain.learning.growth_config import GrowthConfig
 from xbot_dagster.domain.learning.growth_policy import GrowthPolicy
 from xbot_dagster.domain.learning.policy import Choice, NoChoice, Pending, Policy
+from xbot_dagster.domain.learning.reach import HourReach
 from xbot_dagster.errors import UserError
 
 FLAT = dict.fromkeys(ARMS, 0.0)
@@ -211,6 +212,7 @@ def test_the_posterior_stays_small_however_many_topics_there_are():
     policy.update(rows, now=after(20))
     for block, limit in (("topic", 5), ("cell", 8), ("hook", 3)):
         assert sum(key[0] == block for key in policy.model.keys) == limit
+    assert sum(key[0] == "topic" for key in policy.reach.keys) == 5
     assert isinstance(
         policy.propose({"topic": "never seen"}, None, np.random.default_rng(0), now=after(20), epsilon=0.1), Choice
     )
@@ -228,6 +230,9 @@ def test_arms_must_be_there_and_different(arms):
         {"format": "growth/0"},
         {"format": None},
         {"model": {}},
+        {"reach": {}},
+        {"reach": {**HourReach().state(), "mean": [float("nan")] * 6}},
+        {"reach": {**HourReach().state(), "keys": [["hour", "0"]]}},
         {"ledger": {"final": {"a": "yesterday"}, "provisional": []}},
         {"config": {"temperature": 1}},
         {"arms": "none"},

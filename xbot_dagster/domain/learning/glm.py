@@ -13,7 +13,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -54,9 +54,9 @@ class DriftingCounts:
         self._prior_cov = np.zeros((0, metrics, metrics))
         self._retention = np.zeros(0)
 
-    def copy(self) -> DriftingCounts:
+    def copy(self) -> Self:
         """An independent copy, for provisional rows and for looking ahead."""
-        other = object.__new__(DriftingCounts)
+        other = object.__new__(type(self))
         other.__dict__.update(self.__dict__)
         other.keys, other.index = list(self.keys), dict(self.index)
         other.mean, other.cov = self.mean.copy(), self.cov.copy()

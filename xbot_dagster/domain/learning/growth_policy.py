@@ -1,26 +1,26 @@
 """The default policy `growth`: cooled contextual Thompson sampling on counts with exposure, arm and hour jointly.
 
 Follows, retweets and replies share one drifting count model (`glm.py`): what one count says about an arm informs the
-others through their prior correlation. Final rows are learned for good; first passes are added to a copy of the
+others through their prior correlation. What a pair is worth is the reward of a post there times the people its hour
+reaches (`reach.py`). Final rows are learned for good; first passes are added to a copy of the
 posterior whenever something is planned, so that a final row replaces its provisional one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any, Self
 
 import numpy as np
 
+from xbot_dagster.domain.learning.beliefs import beliefs_of
 from xbot_dagster.domain.learning.change import ArmWatch
 from xbot_dagster.domain.learning.coefficients import (
     Key,
     PooledLevel,
     Prior,
-    arm_features,
-    context_features,
     hour_keys,
     post_features,
 )
@@ -40,12 +40,13 @@ from xbot_dagster.domain.learning.policy import (
 )
 from xbot_dagster.domain.learning.pooling import LearnedLevel
 from xbot_dagster.domain.learning.propensity import choose
+from xbot_dagster.domain.learning.reach import HourReach
 from xbot_dagster.domain.learning.reward import DEFAULT_REFERENCES, RewardReferences
 from xbot_dagster.domain.learning.sampling import sample_rewards, standard_noise
 from xbot_dagster.domain.learning.tallies import Tallies, outcome_value, references_state
 from xbot_dagster.errors import UserError
 
-FORMAT = "growth/2"
+FORMAT = "growth/3"
 ROWS_PER_STEP = 64  # a longer day is learned in steps, so that an imported history costs memory by the step
 
 
@@ -74,6 +75,7 @@ class GrowthPolicy(Policy):
         self._weights = np.array([REWARD_WEIGHTS[metric] for metric in METRICS])
         self.model = DriftingCounts(self._prior(), len(METRICS), self.config.dispersion)
         self.model.ensure([("base",), ("novelty",), *(("arm", arm) for arm in self.arms), *hour_keys()])
+        self.reach = HourReach()
         self.ledger, self.tallies, self.watch = Ledger(), Tallies(), ArmWatch()
 
     def _prior(self) -> Prior:
@@ -87,7 +89,7 @@ class GrowthPolicy(Policy):
         fresh, replaced, skipped = self.ledger.sort(outcomes, now)
         fallen: list[str] = []
         for group in _by_day(fresh):
-            surprise = self._learn(self.model, group)
+            surprise = self._learn(self.model, self.reach, group)
             fallen += self._loosen(self.watch.observe([row.arm for row in group], surprise))
         for row in fresh:
             value = outcome_value(row, self.references)
@@ -105,35 +107,38 @@ class GrowthPolicy(Policy):
             self.model.loosen(keep)
         return fallen
 
-    def _learn(self, model: DriftingCounts, rows: Sequence[Outcome]) -> Surprise:
-        model.advance(np.floor(days_since_epoch(rows[0].posted_at)))
+    def _learn(self, model: DriftingCounts, reach: HourReach, rows: Sequence[Outcome]) -> Surprise:
+        day = float(np.floor(days_since_epoch(rows[0].posted_at)))
+        reach.advance(day)
+        reach.learn(rows)
+        model.advance(day)
         counts = np.array([[_count(getattr(row, metric)) for metric in METRICS] for row in rows])
         exposure = np.array([row.impressions for row in rows], float)
         return model.observe([post_features(row.arm, row.hour, row.context) for row in rows], counts, exposure)
 
     def _forget_surplus(self) -> None:
-        """Keep the posterior small: of each open-ended block the levels with fewest posts give way."""
-        for block, limit in self.config.level_limits().items():
-            keys = [key for key in self.model.keys if key[0] == block]
-            if len(keys) > limit:
-                spread = {
-                    key: self.model.cov[k, k] for key in keys for k in [self.model.index[key] * self.model.metrics]
-                }
-                self.model.drop(sorted(keys, key=lambda key: -spread[key])[: len(keys) - limit])
+        """Keep the posteriors small: of each open-ended block the levels with fewest posts give way."""
+        for model in (self.model, self.reach):
+            for block, limit in self.config.level_limits().items():
+                keys = [key for key in model.keys if key[0] == block]
+                if len(keys) > limit:
+                    spread = {key: model.cov[k, k] for key in keys for k in [model.index[key] * model.metrics]}
+                    model.drop(sorted(keys, key=lambda key: -spread[key])[: len(keys) - limit])
 
-    def _belief_at(self, now: datetime, pending: Sequence[Pending]) -> DriftingCounts:
-        """The posterior as of `now`: final rows, provisional rows, and the narrowing that pending posts promise."""
-        model = self.model.copy()
+    def _belief_at(self, now: datetime, pending: Sequence[Pending]) -> tuple[DriftingCounts, HourReach]:
+        """The posteriors as of `now`: final rows, provisional rows, and the narrowing that pending posts promise."""
+        model, reach = self.model.copy(), self.reach.copy()
         for group in _by_day(
             sorted(self.ledger.provisional.values(), key=lambda row: (days_since_epoch(row.posted_at), row.id))
         ):
-            self._learn(model, group)
+            self._learn(model, reach, group)
         model.advance(days_since_epoch(now))
+        reach.advance(days_since_epoch(now))
         if pending:
             model.expect(
                 [post_features(post.arm, post.hour, post.context) for post in pending], self.config.usual_exposure
             )
-        return model
+        return model, reach
 
     def propose_day(
         self,
@@ -148,7 +153,8 @@ class GrowthPolicy(Policy):
     ) -> list[Choice | NoChoice]:
         """See `policy.Policy`."""
         mask, room = open_pairs(len(self.arms), admissible, capacity)
-        model = self._belief_at(now, pending)
+        model, reach = self._belief_at(now, pending)
+        of_hour = reach.sample(self.config.temperature, self.config.draws, rng)
         noise = standard_noise(len(self.arms), len(METRICS), self.config.draws, rng)
         choices: list[Choice | NoChoice] = []
         for context in contexts:
@@ -156,7 +162,7 @@ class GrowthPolicy(Policy):
             if not pairs.any():
                 choices.append(NoChoice("no admissible arm and hour is left", context))
                 continue
-            choice = self._choose(model, context, pairs, noise, epsilon, rng)
+            choice = self._choose(model, of_hour, context, pairs, noise, epsilon, rng)
             room[choice.hour] -= 1
             choices.append(choice)
         return choices
@@ -164,6 +170,7 @@ class GrowthPolicy(Policy):
     def _choose(
         self,
         model: DriftingCounts,
+        reach: np.ndarray,
         context: Mapping[str, Any],
         pairs: np.ndarray,
         noise: np.ndarray,
@@ -189,6 +196,7 @@ class GrowthPolicy(Policy):
             picked, mean, sd = pairs / pairs.sum(), np.zeros(len(self.arms)), np.zeros(len(self.arms))
             fallback = f"the posterior cannot be sampled ({error}): every admissible pair is alike"
         else:
+            sampled = replace(sampled, reach=reach)
             picked = sampled.pick_shares(pairs)
             mean, sd = sampled.arm_values(pairs)
         widths = sd / config.temperature**0.5
@@ -197,38 +205,8 @@ class GrowthPolicy(Policy):
 
     def beliefs(self, *, now: datetime) -> list[Belief]:
         """Arms, hours, topics and hooks at an otherwise ordinary post; see `policy.Policy`."""
-        model = self._belief_at(now, ())
-        shared = context_features({})
-        rows: dict[tuple[str, str], Mapping[Key, float]] = {
-            ("content", arm): {**shared, **arm_features(arm, {})} for arm in self.arms
-        }
-        for hour in range(24):
-            features = post_features(self.arms[0], hour, {})
-            rows[("timing", str(hour))] = {key: value for key, value in features.items() if key[0] != "arm"}
-        for key in model.keys:
-            if key[0] in ("topic", "hook"):
-                rows[(key[0], key[1])] = {**shared, key: 1.0}
-        mean, cov = model.project(list(rows.values()))
-        sd = np.sqrt(np.diag(cov))
-        # Quantiles of single levels need no joint draws: a fixed normal grid gives the same report every time.
-        from scipy.special import ndtri
-
-        grid = ndtri((np.arange(400) + 0.5) / 400)
-        rate = np.exp(
-            np.clip((mean + grid[:, None] * sd).reshape(len(grid), len(rows), -1) - np.log(self._rates), -20, 20)
-        )
-        reward = (np.minimum(1, rate) * self._weights).sum(2)
-        return [self._belief(scope, name, reward[:, i]) for i, (scope, name) in enumerate(rows)]
-
-    def _belief(self, scope: str, name: str, reward: np.ndarray) -> Belief:
-        tally = self.tallies.of(scope, name)
-        mean, variance = float(reward.mean()), float(reward.var())
-        size = max(mean * (1 - mean) / max(variance, 1e-12) - 1, 1e-3)
-        low, high = np.quantile(reward, [0.025, 0.975])
-        return Belief(
-            scope, name, tally.samples, tally.successes, tally.samples - tally.successes, mean, float(low), float(high),
-            mean * size, (1 - mean) * size,
-        )  # fmt: skip
+        model, reach = self._belief_at(now, ())
+        return beliefs_of(model, reach, self.arms, self._weights, self._rates, self.tallies)
 
     def posterior(self) -> dict[Key, LearnedLevel]:
         """Every coefficient with the prior it started from, for `pooling.pooled_prior`."""
@@ -252,6 +230,7 @@ class GrowthPolicy(Policy):
             "config": asdict(self.config),
             "pooled": [[list(key), list(level.mean), list(level.sd)] for key, level in self.pooled.items()],
             "model": self.model.state(),
+            "reach": self.reach.state(),
             "ledger": self.ledger.state(),
             "tallies": self.tallies.state(),
             "watch": self.watch.state(),
@@ -270,6 +249,7 @@ class GrowthPolicy(Policy):
             config = GrowthConfig.from_state(state["config"])
             policy = cls(state["arms"], RewardReferences(**state["references"]), config, pooled)
             policy.model = DriftingCounts.from_state(state["model"], policy._prior(), len(METRICS))
+            policy.reach = HourReach.restored(state["reach"])
             policy.ledger, policy.tallies = Ledger.from_state(state["ledger"]), Tallies.from_state(state["tallies"])
             policy.watch = ArmWatch({arm: float(total) for arm, total in state["watch"].items()})
         except (KeyError, TypeError, ValueError) as error:

@@ -3,7 +3,8 @@
 Belongs here: the decision and its reason. Does not belong here: training, storing, serving.
 
 A challenger is promoted if (1) on walk-forward, the paired block-bootstrap 95 % interval of its gain over the rolling
-mean lies above 0, and (2) it is no worse than the champion on the posts both predicted before they were published.
+mean lies above 0, and (2) it is no worse than the champion, by more than `NO_WORSE_MARGIN`, on the posts both
+predicted before they were published.
 Being able to train (five outcomes) is not being allowed to serve.
 """
 
@@ -19,6 +20,9 @@ from xbot_dagster.domain.learning.walkforward import Interval, block_bootstrap
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
+
+# Of the outcomes' variance. Two versions of one recipe differ by less in either direction, and the newer one knows more.
+NO_WORSE_MARGIN: Final = 0.01
 
 # Fewer posts predicted by both say nothing about which is better; the gate then rests on the rolling mean alone.
 MIN_COMMON_POSTS: Final = 20
@@ -57,7 +61,7 @@ def decide(
     against = None
     if isinstance(challenger, ContentPredictor) and isinstance(champion, ContentPredictor) and frame is not None:
         against = compare(challenger, champion, frame)
-    if against is not None and against.value < 0:
+    if against is not None and (against.value < -NO_WORSE_MARGIN or against.high < 0):
         worse = f"{against.value:+.3f} [{against.low:+.3f}, {against.high:+.3f}] of the variance"
         return Hold(f"worse than the champion on the posts both predicted: {worse}", gain, against)
     return Promote(f"better than the rolling mean by {shown}", gain, against)

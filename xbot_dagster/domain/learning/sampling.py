@@ -18,13 +18,18 @@ LOG_RATE_LIMIT = 20.0  # of a rate against its reference: anything above is a fu
 
 @dataclass(frozen=True)
 class Draws:
-    """Sampled reward of every pair, shape (arms, 24, draws), float32, in [0, sum of weights]."""
+    """Sampled reward of every pair, shape (arms, 24, draws), float32, in [0, sum of weights].
+
+    `reach`, shape (24, draws): how many people an hour reaches, as a factor on whatever a post earns there.
+    """
 
     reward: np.ndarray
+    reach: np.ndarray | None = None
 
     def pick_shares(self, admissible: np.ndarray) -> np.ndarray:
-        """How often each admissible pair is the best one, shape (arms, 24); sums to 1. Ties are shared evenly."""
-        pairs = self.reward.reshape(-1, self.reward.shape[2])
+        """How often each admissible pair earns most, shape (arms, 24); sums to 1. Ties are shared evenly."""
+        worth = self.reward if self.reach is None else self.reward * self.reach
+        pairs = worth.reshape(-1, worth.shape[2])
         open_reward = pairs if admissible.all() else pairs[admissible.ravel()]
         best = open_reward == open_reward.max(0)
         tied = np.count_nonzero(best, axis=0)
