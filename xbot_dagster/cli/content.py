@@ -11,7 +11,7 @@ from xbot_dagster.errors import UsageError
 from xbot_dagster.resources.cache import make_cache
 from xbot_dagster.resources.opening import Opened
 from xbot_dagster.store import candidates, config, sources, verdicts
-from xbot_dagster.store.deployment import DEFAULT_ACCOUNT
+from xbot_dagster.store.deployment import DEFAULT_ACCOUNT, accounts
 from xbot_dagster.store.deployment import account as account_row
 
 if TYPE_CHECKING:
@@ -57,14 +57,12 @@ Name = Annotated[str, typer.Argument(help="The source's name.")]
 def load(
     path: Annotated[str, typer.Argument(help="File, directory or address.")], account: AccountName = DEFAULT_ACCOUNT
 ) -> None:
-    from xbot_dagster.resources.world import world
     from xbot_dagster.stages.loading import load_sources
 
-    with deployment() as opened:
-        address = world(opened).url if opened.settings.family == "sandbox" else None
-        with opened.engine.begin() as conn:
-            count = load_sources(conn, path, account, sandbox_url=address)
-    console.print(f"loaded {count} source(s)")
+    with deployment() as opened, opened.engine.begin() as conn:
+        account_row(conn, account)
+        loaded = load_sources(conn, path, account, sandbox=opened.settings.family == "sandbox")
+    console.print(f"loaded {len(loaded)} source(s): {', '.join(each.source for each in loaded)}", markup=False)
 
 
 def list_sources(as_json: Json = False) -> None:
@@ -111,33 +109,29 @@ def weight(name: Name, value: Annotated[float, typer.Argument(help="0 to 100; 1 
 
 def refresh(as_json: Json = False) -> None:
     from xbot_dagster.runner import run_job
-    from xbot_dagster.store.queue import newest_candidates
 
     with deployment() as opened:
         with opened.engine.begin() as conn:
-            before = candidates.queue_depth(conn, DEFAULT_ACCOUNT)
+            before = sum(candidates.queue_depth(conn, each.account) for each in accounts(conn))
         with console.status("Reading the sources …"):
             run = run_job("refresh_candidates", tags={"xbot/actor": "cli"})
-        with opened.engine.begin() as conn:
-            report = {
-                "queue_depth_before": before,
-                "queue_depth": candidates.queue_depth(conn, DEFAULT_ACCOUNT),
-                "top_topics": dict(candidates.top_topics(conn, DEFAULT_ACCOUNT)),
-                "samples": newest_candidates(conn, DEFAULT_ACCOUNT, run.run_id),
-                "sources": [
-                    {k: row[k] for k in ("source", "last_status", "candidates")}
-                    for row in sources.performance(conn, DEFAULT_ACCOUNT)
-                ],
-            }
+    metadata = run.asset_materializations_for_node("content_candidates")[0].metadata
+    report = {name: entry.value for name, entry in metadata.items() if not name.startswith("dagster/")}
     if as_json:
-        print_json(report)
+        print_json({**report, "queue_depth_before": before})
         return
-    for row in report["sources"]:
-        console.print(f"  {row['source']:<28} {row['last_status'] or '-':<12} {row['candidates']} candidates so far")
+    if not report["sources"]:
+        console.print("There are no sources. Load some with: xbot sources load FILE")
+        return
+    print_rows(report["sources"], ("source", "status", "items", "new", "duplicates"), as_json=False, empty="")
+    console.print(
+        f"Generated: {report['new']} candidates from {len(report['sources'])} sources, {report['duplicates']} duplicates, "
+        f"{report['held_back']} held back for lack of room, {report['dropped']} dropped, {report['expired']} expired"
+    )
     console.print(f"Queue depth: {report['queue_depth']} (before: {before})")
-    console.print(f"Top topics: {', '.join(f'{t} ({n})' for t, n in report['top_topics'].items()) or '-'}")
+    console.print(f"Top topics: {', '.join(f'{topic} ({n})' for topic, n in report['top_topics']) or '-'}")
     for sample in report["samples"]:
-        console.print(f"  · {sample}")
+        console.print(f"  · {sample}", markup=False)
 
 
 def add_idea(
@@ -150,7 +144,7 @@ def add_idea(
 
     with deployment() as opened:
         cache = make_cache(opened.settings)
-        added = ideas.add(opened.engine, opened.clock, cache, account, title, topic=topic, angle=angle)
+        added = ideas.add(opened.engine, opened.clock, opened.settings, cache, account, title, topic=topic, angle=angle)
         cache.close()
     console.print("added" if added else "The same idea is there already.")
 

@@ -22,12 +22,12 @@ from xbot_dagster.errors import BudgetExceeded, CircuitOpen, QuotaExhausted
 from xbot_dagster.llm.client import BudgetedClient, OpenAiEmbedder
 from xbot_dagster.llm.ledger import LlmAnswerUnusable, LlmFailed
 from xbot_dagster.settings import Settings
-from xbot_dagster.stages import approve, drafting, gates
+from xbot_dagster.stages import approve, drafting, gates, shortage
 from xbot_dagster.stages.drafting import Placed
 from xbot_dagster.stages.ordering import THREAD_SHARE, Orders, Proposal
 from xbot_dagster.stages.slot import Assign, PolicySource, Scorer
-from xbot_dagster.store import alerts, config, decisions, drafts
 from xbot_dagster.store import candidates as candidate_store
+from xbot_dagster.store import config, decisions, drafts
 from xbot_dagster.store.cache import Cache
 from xbot_dagster.store.candidates import Candidate
 from xbot_dagster.store.config import LiveConfig
@@ -122,11 +122,13 @@ class Planner:
             held = decisions.day(conn, name, *self.bounds, self.day)
             waiting = candidate_store.fresh(conn, name, topics=self.live.topics_allowed)
             pending = decisions.pending_posts(conn, name, self.account.zone)
+            shortage.close_when_over(conn, name, self.live.topics_allowed)
         need = slots.still_needed(self.now, self.rules, held.slots)
         if need == 0:
             return PlanReport(skipped={name: "the day is planned"})
         if not waiting:
-            self._alert_empty_queue()
+            with self.tools.engine.begin() as conn:
+                shortage.raise_for(conn, name, self.live.topics_allowed)
             return PlanReport(skipped={name: "the queue of candidates is empty"})
         order = scoring.diverse_order([(each.topic, each.score) for each in waiting], held.topics)
         queue = [waiting[index] for index in order]
@@ -238,20 +240,6 @@ class Planner:
             blocked=self.report.blocked + (placed.status == "blocked"),
             decisions=(*self.report.decisions, str(placed.decision_id)),
         )
-
-    def _alert_empty_queue(self) -> None:
-        name = self.account.account
-        log.warning("[PLAN_JOB] ⚠️ queue is empty account=%s", name)
-        with self.tools.engine.begin() as conn:
-            alerts.raise_alert(
-                conn,
-                "candidate_queue_empty",
-                name,
-                severity="warning",
-                message=f"There is no candidate to write about for account {name}.",
-                fix="Run: xbot candidates refresh, and look at: xbot sources stats",
-                account=name,
-            )
 
 
 def _still_free(at: datetime, taken: Sequence[datetime], rules: DayRules, now: datetime) -> bool:

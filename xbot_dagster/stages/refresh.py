@@ -5,7 +5,7 @@ Idempotent: an item is stored once per account (by its hash), and a second run o
 
 import logging
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -20,16 +20,13 @@ from xbot_dagster.domain.content.sources import Item
 from xbot_dagster.domain.content.text import content_hash
 from xbot_dagster.errors import SourceError
 from xbot_dagster.settings import Settings
-from xbot_dagster.stages import fetching
-from xbot_dagster.stages.loading import bundled_sources, load_sources
+from xbot_dagster.stages import fetching, shortage
 from xbot_dagster.store import candidates as store
 from xbot_dagster.store import config
 from xbot_dagster.store import sources as source_store
 from xbot_dagster.store.cache import Cache
 from xbot_dagster.store.candidates import NewCandidate
 from xbot_dagster.store.sources import Source, SourceRun
-
-__all__ = ["RefreshReport", "SourceReport", "bundled_sources", "load_sources", "read_sources", "run"]
 
 log = logging.getLogger("xbot")
 
@@ -94,12 +91,16 @@ def run(
     settings: Settings,
     cache: Cache,
     *,
+    world: Callable[[], str] | None = None,
     resolve: fetching.Resolver = fetching.system_resolver,
 ) -> RefreshReport:
-    """One refresh of every account's enabled sources. A source that fails is reported and costs the others nothing."""
+    """One refresh of every account's enabled sources. A source that fails is reported and costs the others nothing.
+
+    `world`: the address of the sandbox's world, asked for only when a source is one of its feeds.
+    """
     with engine.begin() as conn:
         wanted = source_store.sources(conn, enabled_only=True)
-    readings = read_sources(wanted, settings, resolve=resolve)
+    readings = read_sources(wanted, settings, world=world, resolve=resolve)
     total = RefreshReport()
     with engine.begin() as conn:
         expired, returned = store.expire(conn), store.return_abandoned(conn)
@@ -108,6 +109,7 @@ def run(
             mine = [reading for reading in readings if reading.source.account == account]
             total = _merge(total, _store(conn, settings, account, mine, clock.now()))
             queue = store.fresh(conn, account, limit=10_000)
+            shortage.close_when_over(conn, account, config.read_config(conn, settings, account).topics_allowed)
         cache.replace_queue(account, {str(each.candidate_id): each.score for each in queue})
         cache.remember_hashes(account, [each.content_hash for each in queue])
     for source in total.failed:
@@ -124,12 +126,20 @@ def run(
 
 
 def read_sources(
-    wanted: Sequence[Source], settings: Settings, *, resolve: fetching.Resolver = fetching.system_resolver
+    wanted: Sequence[Source],
+    settings: Settings,
+    *,
+    world: Callable[[], str] | None = None,
+    resolve: fetching.Resolver = fetching.system_resolver,
 ) -> list[Reading]:
     """Read sources in their order; feeds from the web side by side."""
     online = [s for s in wanted if s.kind == "feed" and "path" not in s.config]
+    places = {s.source: str(s.config.get("url", "")) for s in online}
+    if world is not None and any(place.startswith(content.SANDBOX_FEED) for place in places.values()):
+        served = f"{world()}/_sandbox/feeds/"
+        places = {source: place.replace(content.SANDBOX_FEED, served, 1) for source, place in places.items()}
     answers = fetching.fetch_all(
-        [fetching.Wanted(s.source, str(s.config.get("url", "")), s.etag, s.last_modified) for s in online],
+        [fetching.Wanted(s.source, places[s.source], s.etag, s.last_modified) for s in online],
         timeout_seconds=settings.FEED_TIMEOUT_SECONDS,
         allow_loopback=settings.feed_allow_loopback,
         resolve=resolve,
