@@ -231,17 +231,15 @@ def edit(
     parts: Annotated[list[str], typer.Argument(help="The new text; several for a thread.")],
     reason: Annotated[str | None, typer.Option(help="Why; the writer learns from it.")] = None,
 ) -> None:
-    from xbot_dagster.resources.database import Database
-    from xbot_dagster.resources.llm import LlmFactory
+    from xbot_dagster.resources.llm import client_for
     from xbot_dagster.stages import approve as stage
-    from xbot_dagster.stages.planner import make_embedder
+    from xbot_dagster.store import drafts
 
     with deployment() as opened:
-        llm = LlmFactory(opened.settings)
-        embedder = make_embedder(
-            opened.settings, llm.client(Database(lambda: opened, "", f"cli:{actor()}")), DEFAULT_ACCOUNT
-        )
         with opened.engine.begin() as conn:
-            changed = stage.edit(conn, opened.settings, decision_id, parts, actor(), embedder, reason)
-        llm.close()
+            account = drafts.decision(conn, decision_id).account
+        with client_for(opened) as llm:
+            revision = stage.revise(llm, opened.settings, account, parts)
+        with opened.engine.begin() as conn:
+            changed = stage.edit(conn, opened.settings, decision_id, revision, actor(), reason)
     console.print(f"{decision_id} is now {changed.status}")

@@ -18,7 +18,9 @@ from xbot_dagster.settings import Settings, load_settings
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of a table.")]
 AccountName = Annotated[str, typer.Option("--account", help="The account's key.")]
 
-console = Console(highlight=False, soft_wrap=True)
+_ID_WIDTH = 36
+_PIPE_WIDTH = 240  # without a terminal nothing should be cut to 80 columns
+console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
@@ -58,7 +60,8 @@ def print_rows(rows: Sequence[Mapping[str, Any]], columns: Iterable[str], *, as_
     table = Table(box=None, pad_edge=False)
     names = list(columns)
     for name in names:
-        table.add_column(name)
+        # An id that is cut cannot be used.
+        table.add_column(name, min_width=_ID_WIDTH if name == "decision_id" else None)
     for row in rows:
         table.add_row(*(_cell(row.get(name)) for name in names))
     console.print(table)

@@ -17,9 +17,8 @@ from xbot_dagster.domain.content.brief import HOOKS
 from xbot_dagster.domain.content.seeding import seeded
 from xbot_dagster.domain.content.slots import DayRules
 from xbot_dagster.domain.learning import policy as learning
-from xbot_dagster.domain.measuring.embedders import Embedder, WordLlamaEmbedder
 from xbot_dagster.errors import BudgetExceeded, CircuitOpen, QuotaExhausted
-from xbot_dagster.llm.client import BudgetedClient, OpenAiEmbedder
+from xbot_dagster.llm.client import BudgetedClient
 from xbot_dagster.llm.ledger import LlmAnswerUnusable, LlmFailed
 from xbot_dagster.settings import Settings
 from xbot_dagster.stages import approve, drafting, gates, shortage
@@ -70,11 +69,6 @@ class TickEnds(Exception):
     """The LLM cannot be used any more in this tick; carries the reason. Never leaves this module."""
 
 
-def make_embedder(settings: Settings, llm: BudgetedClient, account: str) -> Embedder:
-    """The embedder of this deployment (EMBEDDER)."""
-    return WordLlamaEmbedder() if settings.embedder == "wordllama" else OpenAiEmbedder(llm, account)
-
-
 def day_rules(settings: Settings, live: LiveConfig, zone: str) -> DayRules:
     """One account's limits: the stricter of the two intervals."""
     interval = max(float(settings.MIN_POST_INTERVAL_MINUTES), live.post_interval_min)
@@ -90,7 +84,7 @@ class Planner:
         name = account.account
         self.tools, self.account = tools, account
         self.scorer = tools.scorer_for(name) if tools.scorer_for else None
-        self.embedder = make_embedder(tools.settings, tools.llm, name)
+        self.embedder = drafting.make_embedder(tools.settings, tools.llm, name)
         self.report = PlanReport()
         self.now = tools.clock.now()
         with tools.engine.begin() as conn:

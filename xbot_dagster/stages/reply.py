@@ -21,7 +21,6 @@ from xbot_dagster.llm.ledger import LlmAnswerUnusable, LlmFailed
 from xbot_dagster.settings import Settings
 from xbot_dagster.stages import approve, drafting, gates
 from xbot_dagster.stages.drafting import Placed
-from xbot_dagster.stages.planner import make_embedder
 from xbot_dagster.stages.slot import Assign, Slot
 from xbot_dagster.store import config, decisions, deployment, drafts
 from xbot_dagster.store import replies as store
@@ -202,7 +201,7 @@ def _answer(
     """Write the reply to one target; None when the writer's answer was unusable."""
     rng = seeded(seed, "reply", account.account, target.target_tweet_id)
     slot = _order(engine, settings, llm, account, target, now, number, seed, float(rng.random()))
-    embedder = make_embedder(settings, llm, account.account)
+    embedder = drafting.make_embedder(settings, llm, account.account)
     with engine.begin() as conn:
         assigned = assign(conn, slot) if assign else None
     if assigned is not None:
@@ -254,7 +253,7 @@ def _order(
     minute = (now + FIRST_DELAY + (number + draw) * SPREAD).replace(second=0, microsecond=0)
     at = slots.after_quiet(minute, account.zone, live.quiet_hours)
     fixed = settings.family == "sandbox"
-    embedder = make_embedder(settings, llm, account.account)
+    embedder = drafting.make_embedder(settings, llm, account.account)
     return Slot(
         decision_id=seeded_id(seed, "reply", account.account, target.target_tweet_id) if fixed else uuid.uuid4(),
         account=account,

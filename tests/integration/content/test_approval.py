@@ -7,11 +7,13 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Engine, text
 
+from tests.content_parts import Writer, trouble
 from tests.unit.content.corpus import GOOD, REWORDED
 from xbot_dagster.clock import FixedClock
 from xbot_dagster.domain.content.text import content_hash
 from xbot_dagster.domain.measuring.embedders import WordLlamaEmbedder
 from xbot_dagster.errors import Conflict, NotFound, UsageError
+from xbot_dagster.llm.client import BudgetedClient
 from xbot_dagster.settings import Settings
 from xbot_dagster.stages import approve
 from xbot_dagster.store import decisions, drafts
@@ -75,10 +77,14 @@ def test_a_rejection_needs_a_reason_and_an_id_must_exist(engine: Engine, clock: 
     assert status(engine, waiting) == "awaiting_approval"
 
 
-def test_an_edit_is_judged_again_and_kept_as_an_outcome(engine: Engine, clock: FixedClock, settings: Settings) -> None:
+def test_an_edit_is_judged_again_and_kept_as_an_outcome(
+    engine: Engine, clock: FixedClock, settings: Settings, llm: BudgetedClient
+) -> None:
     waiting = draft(engine, clock)
     with engine.begin() as conn:
-        edited = approve.edit(conn, settings, waiting, [GOOD[9]], "ida", EMBEDDER, "a story is better")
+        edited = approve.edit(
+            conn, settings, waiting, approve.revise(llm, settings, "default", [GOOD[9]]), "ida", "a story is better"
+        )
     assert (edited.status, edited.text, edited.parts) == ("queued", GOOD[9], (GOOD[9],))
     with engine.begin() as conn:
         row = conn.execute(
@@ -89,7 +95,9 @@ def test_an_edit_is_judged_again_and_kept_as_an_outcome(engine: Engine, clock: F
     assert [(e.before, e.after, e.reason) for e in found] == [([GOOD[0]], [GOOD[9]], "a story is better")]
 
 
-def test_an_edit_that_a_gate_refuses_changes_nothing(engine: Engine, clock: FixedClock, settings: Settings) -> None:
+def test_an_edit_that_a_gate_refuses_changes_nothing(
+    engine: Engine, clock: FixedClock, settings: Settings, llm: BudgetedClient
+) -> None:
     waiting = draft(engine, clock)
     draft(engine, clock, REWORDED[1][0], "queued")
     for words, gate in (
@@ -98,22 +106,35 @@ def test_an_edit_that_a_gate_refuses_changes_nothing(engine: Engine, clock: Fixe
         (REWORDED[1][1], "duplicate"),
     ):
         with pytest.raises(UsageError, match=gate), engine.begin() as conn:
-            approve.edit(conn, settings, waiting, [words], "ida", EMBEDDER)
+            approve.edit(conn, settings, waiting, approve.revise(llm, settings, "default", [words]), "ida")
     with engine.begin() as conn:
         assert drafts.decision(conn, waiting).text == GOOD[0]
     with pytest.raises(UsageError, match="1 part"), engine.begin() as conn:
-        approve.edit(conn, settings, waiting, ["one", "two"], "ida", EMBEDDER)
+        approve.edit(conn, settings, waiting, approve.revise(llm, settings, "default", ["one", "two"]), "ida")
+
+
+def test_an_edit_is_moderated_and_one_that_cannot_be_is_refused(
+    engine: Engine, clock: FixedClock, settings: Settings, llm: BudgetedClient, writer: Writer
+) -> None:
+    waiting = draft(engine, clock)
+    writer.flagged = True
+    with pytest.raises(UsageError, match="flagged as violence"), engine.begin() as conn:
+        approve.edit(conn, settings, waiting, approve.revise(llm, settings, "default", [GOOD[9]]), "ida")
+    writer.moderation = trouble(400)
+    with pytest.raises(UsageError, match="not moderated"), engine.begin() as conn:
+        approve.edit(conn, settings, waiting, approve.revise(llm, settings, "default", [GOOD[9]]), "ida")
+    assert status(engine, waiting) == "awaiting_approval"
 
 
 @pytest.mark.parametrize("late", ["posting", "posted", "in_doubt", "expired", "cancelled"])
 def test_what_is_under_way_can_no_longer_be_changed(
-    engine: Engine, clock: FixedClock, settings: Settings, late: str
+    engine: Engine, clock: FixedClock, settings: Settings, llm: BudgetedClient, late: str
 ) -> None:
     gone = draft(engine, clock, status=late)
     with pytest.raises(Conflict), engine.begin() as conn:
         approve.approve(conn, gone, "ida")
     with pytest.raises(Conflict), engine.begin() as conn:
-        approve.edit(conn, settings, gone, [GOOD[9]], "ida", EMBEDDER)
+        approve.edit(conn, settings, gone, approve.revise(llm, settings, "default", [GOOD[9]]), "ida")
     with pytest.raises(Conflict), engine.begin() as conn:
         approve.reschedule(conn, gone, clock.now() + timedelta(days=1), "ida")
 

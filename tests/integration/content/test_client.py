@@ -86,6 +86,16 @@ def test_quota_opens_the_circuit_once_and_a_command_closes_it(
     assert llm.drafts(BRIEF, account="default").drafts
 
 
+def test_quota_opens_the_circuit_whatever_was_asked(engine: Engine, llm: BudgetedClient, writer: Writer) -> None:
+    writer.moderation = quota()
+    with pytest.raises(QuotaExhausted):
+        llm.moderate(["A short walk."], account="default")
+    with engine.begin() as conn:
+        assert conn.execute(text("SELECT circuit_reason FROM budget_days WHERE account = ''")).scalars().all() == [
+            "insufficient_quota"
+        ]
+
+
 def test_one_repair_and_no_more(engine: Engine, llm: BudgetedClient, writer: Writer) -> None:
     good = json.dumps({"drafts": [{"parts": ["A short walk after lunch beats the second coffee."]}]})
     writer.answers = ["not json at all", good]

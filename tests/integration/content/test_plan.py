@@ -11,8 +11,9 @@ from tests.content_parts import Writer, quota, trouble
 from xbot_dagster.clock import FixedClock
 from xbot_dagster.llm.client import BudgetedClient
 from xbot_dagster.settings import Settings
-from xbot_dagster.stages import plan
+from xbot_dagster.stages import ideas, plan, refresh
 from xbot_dagster.stages.policies import Policies
+from xbot_dagster.store import config
 from xbot_dagster.store.cache import Cache
 
 Parts = tuple[Engine, FixedClock, Settings, BudgetedClient, Cache, Policies]
@@ -105,6 +106,25 @@ def test_insufficient_quota_queues_nothing_and_returns_the_candidate(
     assert [tuple(row) for row in alerts] == [("llm_circuit_open", 1)]
     parts[1].set(parts[1].now() + timedelta(days=1))
     assert run(parts).queued > 0
+
+
+def test_the_alert_of_an_empty_queue_closes_by_itself(parts: Parts) -> None:
+    engine, clock, settings, _, cache, _ = parts
+    state = "SELECT state, message FROM alerts WHERE rule = 'candidate_queue_empty' ORDER BY id DESC LIMIT 1"
+    with engine.begin() as conn:
+        conn.execute(text("DELETE FROM content_candidates"))
+    assert run(parts).skipped == {"default": "the queue of candidates is empty"}
+    assert rows(engine, state)[0].state == "open"
+    refresh.run(engine, clock, settings, cache)
+    assert rows(engine, state)[0].state == "closed"
+    with engine.begin() as conn:
+        config.write(conn, settings, "content_config", "topics_allowed", ["astronomy"])
+    run(parts)
+    assert "40 wait on topics that topics_allowed leaves out" in rows(engine, state)[0].message
+    refresh.run(engine, clock, settings, cache)
+    assert rows(engine, state)[0].state == "open", "what may not be planned does not count"
+    assert ideas.add(engine, clock, settings, cache, "default", "The first clear night", topic="Astronomy")
+    assert rows(engine, state)[0].state == "closed"
 
 
 def test_two_retries_end_the_tick(parts: Parts, writer: Writer) -> None:
