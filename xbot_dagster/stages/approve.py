@@ -202,6 +202,12 @@ def expire(engine: Engine, clock: Clock) -> list[UUID]:
     return ids
 
 
+def alert_backlog(engine: Engine) -> None:
+    """One alert while drafts pile up unread, so that a full queue of unapproved drafts is no silent stall."""
+    with engine.begin() as conn:
+        _alert_backlog(conn, expired=0)
+
+
 def _alert_backlog(conn: Connection, expired: int) -> None:
     """One alert while drafts pile up or run out unread; closed when the pile is gone."""
     waiting = store.waiting(conn, limit=BACKLOG_ALERT)
@@ -211,7 +217,8 @@ def _alert_backlog(conn: Connection, expired: int) -> None:
             "approval_backlog",
             "drafts",
             severity="warning",
-            message=f"{len(waiting)} or more drafts wait for approval; {expired} ran out unread just now.",
+            message=f"{len(waiting)}{' or more' if len(waiting) == BACKLOG_ALERT else ''} drafts wait for approval"
+            + (f"; {expired} ran out unread just now." if expired else "."),
             fix="Look at them with: xbot queue list --status awaiting_approval",
         )
     elif not waiting:

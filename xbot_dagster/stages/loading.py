@@ -39,7 +39,7 @@ def load_sources(conn: Connection, path_or_url: Path | str, account: str, *, san
     beside = voice_beside(path_or_url)
     store.save_specs(conn, account, specs)
     if beside is not None and not deployment.account(conn, account).voice:
-        store.set_voice(conn, account, beside)
+        deployment.change_account(conn, account, {"voice": beside})
     return specs
 
 

@@ -215,7 +215,8 @@ class Planner:
             self._return(candidate)
             log.warning("[PLAN_JOB] ⏭️ Skipping: %s", error.message)
             raise TickEnds(error.message) from None
-        self.tools.cache.remove_from_queue(name, str(candidate.candidate_id))
+        if not placed.unjudged:  # else the candidate stays for a better moment
+            self.tools.cache.remove_from_queue(name, str(candidate.candidate_id))
         drafting.announce(placed, self.tools.settings)
         self._count(placed)
         if placed.unjudged:
@@ -225,6 +226,8 @@ class Planner:
     def _return(self, candidate: Candidate, state: str = "fresh", reason: str | None = None) -> None:
         with self.tools.engine.begin() as conn:
             candidate_store.finish(conn, candidate.candidate_id, state, reason)
+        if state != "fresh":
+            self.tools.cache.remove_from_queue(self.account.account, str(candidate.candidate_id))
 
     def _count(self, placed: Placed) -> None:
         self.report = replace(

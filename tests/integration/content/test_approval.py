@@ -15,8 +15,8 @@ from xbot_dagster.domain.measuring.embedders import WordLlamaEmbedder
 from xbot_dagster.errors import Conflict, NotFound, UsageError
 from xbot_dagster.llm.client import BudgetedClient
 from xbot_dagster.settings import Settings
-from xbot_dagster.stages import approve
-from xbot_dagster.store import decisions, drafts
+from xbot_dagster.stages import approve, plan
+from xbot_dagster.store import alert_delivery, config, decisions, deployment, drafts
 from xbot_dagster.store.decisions import NewDecision
 
 EMBEDDER = WordLlamaEmbedder()
@@ -174,3 +174,42 @@ def test_unread_drafts_expire_with_an_alert(engine: Engine, clock: FixedClock) -
     assert approve.expire(engine, clock) == []
     with engine.begin() as conn:
         assert conn.execute(text("SELECT state FROM alerts")).scalars().all() == ["closed"]
+
+
+def test_drafts_that_pile_up_are_an_alert_and_their_end_asks_for_a_planning_run(
+    engine: Engine, clock: FixedClock, settings: Settings
+) -> None:
+    waiting = [draft(engine, clock, words) for words in GOOD[:10]]
+    with engine.begin() as conn:
+        config.write(conn, settings, "learning_config", "posts_per_day", 0)
+        assert plan.needs_planning(conn, clock.now()) == []
+    approve.alert_backlog(engine)
+    with engine.begin() as conn:
+        (message,) = conn.execute(text("SELECT message FROM alerts WHERE state = 'open'")).scalars().all()
+        assert message == "10 or more drafts wait for approval."
+    clock.set(clock.now() + timedelta(hours=8))
+    with engine.begin() as conn:
+        assert plan.needs_planning(conn, clock.now()) == ["default"], "else they would stand there until tomorrow"
+    assert sorted(approve.expire(engine, clock)) == sorted(waiting)
+    with engine.begin() as conn:
+        assert plan.needs_planning(conn, clock.now()) == []
+        assert len(alert_delivery.cause_gone(conn, clock.now().date())) == 1
+
+
+def test_the_rules_of_an_account_are_changed_and_recorded(engine: Engine) -> None:
+    with engine.begin() as conn:
+        changed = deployment.change_account(
+            conn, "default", {"approval_posts": "all", "daily_llm_limit_usd": 1.5, "voice": {"tone": "dry"}}
+        )
+        assert (changed.approval_posts, changed.daily_llm_limit_usd, changed.voice) == ("all", 1.5, {"tone": "dry"})
+        again = deployment.change_account(conn, "default", {"approval_posts": "all", "daily_llm_limit_usd": None})
+        assert again.daily_llm_limit_usd is None
+        written = conn.execute(
+            text("SELECT event_data FROM audit_log WHERE event_type = 'ACCOUNT_CHANGED' ORDER BY id")
+        ).scalars()
+        assert [sorted(each) for each in written] == [
+            ["approval_posts", "daily_llm_limit_usd", "voice"],
+            ["daily_llm_limit_usd"],
+        ]
+        with pytest.raises(NotFound):
+            deployment.change_account(conn, "nobody", {"enabled": False})
