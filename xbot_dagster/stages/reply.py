@@ -120,7 +120,7 @@ def _one_account(
     now = clock.now()
     mentions = source.mentions(account.account, account.handle, now - LOOK_BACK)
     with engine.begin() as conn:
-        new, stopped = _receive(conn, account, mentions, now)
+        new, stopped = receive(conn, account, mentions, now)
         live = config.read_config(conn, settings, account.account)
         room = settings.REPLY_MAX_PER_DAY - store.planned_since(conn, account.account)
         targets = store.best(conn, account.account, max(0, min(room, PER_RUN)))
@@ -149,7 +149,7 @@ def _one_account(
     return report
 
 
-def _receive(conn: Connection, account: Account, mentions: Sequence[Mention], now: datetime) -> tuple[int, int]:
+def receive(conn: Connection, account: Account, mentions: Sequence[Mention], now: datetime) -> tuple[int, int]:
     """Store who addressed us; (new targets, people who asked us to stop)."""
     stopped = 0
     targets = []
