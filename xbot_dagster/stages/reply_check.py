@@ -1,6 +1,6 @@
 """Just before replies go out: is what they answer still there as it was, and did nobody say "stop" in the meantime?
 
-A reply whose target cannot be looked at is held back and asked about again; it is never sent unseen.
+A reply whose target is not seen (an unreadable page shows none) is held back and asked about again; it is never sent unseen.
 """
 
 import logging
@@ -41,45 +41,57 @@ def run(engine: Engine, clock: Clock, settings: Settings, source_for: Callable[[
     """Look at the targets of every reply that is due. Reads nothing where nothing may be published."""
     with engine.begin() as conn:
         due = store.due_replies(conn)
-        accounts = [each for each in deployment.accounts(conn) if any(r.account == each.account for r in due)]
-    checked = cancelled = held = 0
-    reasons = []
-    for account in accounts:
-        mine = [each for each in due if each.account == account.account]
+        known = {each.account: each for each in deployment.accounts(conn)}
+    report = CheckReport()
+    for name in sorted({each.account for each in due} & set(known)):
+        account, mine = known[name], [each for each in due if each.account == name]
         with engine.begin() as conn:
-            blocked = publish.obstacle(settings, account, config.read_config(conn, settings, account.account))
-        if blocked or publish.shadow_reason(settings, account, None):
-            continue
-        try:
-            reason = reply.refusal(settings)
-            mentions = [] if reason else _mentions(source_for(account.account), account, mine)
-        except UserError as error:
-            reason, mentions = error.message, []
-        with engine.begin() as conn:
-            if reason:
-                store.hold(conn, [each.decision_id for each in mine], clock.now() + HOLD)
-                log.warning("[REPLY_JOB] ⏸️ held back %d replies account=%s: %s", len(mine), account.account, reason)
-                held += len(mine)
-                reasons.append(f"{account.account}: {reason}")
-                continue
-            before = len(mine)
-            reply.receive(conn, account, mentions, clock.now())
-            mine = [each for each in mine if each.decision_id in {r.decision_id for r in store.due_replies(conn)}]
-            changed = [each for each in mine if _changed(each, mentions)]
-            for each in changed:
-                drafts.close(conn, each.decision_id, "cancelled", "the post it answers was changed")
-                store.set_state(conn, account.account, each.target_tweet_id, "dropped", "it was changed")
-                log.info("[REPLY_JOB] ⛔ cancelled decision_id=%s: the post it answers was changed", each.decision_id)
-        checked += len(mine) - len(changed)
-        cancelled += before - len(mine) + len(changed)
-    return CheckReport(checked, cancelled, held, tuple(reasons))
+            blocked = publish.obstacle(settings, account, config.read_config(conn, settings, name))
+        if not blocked and not publish.shadow_reason(settings, account, None):
+            report = _one_account(engine, clock, settings, source_for, account, mine, report)
+    return report
+
+
+def _one_account(
+    engine: Engine,
+    clock: Clock,
+    settings: Settings,
+    source_for: Callable[[str], MetricSource],
+    account: Account,
+    due: Sequence[DueReply],
+    report: CheckReport,
+) -> CheckReport:
+    try:
+        reason, seen = reply.refusal(settings), []
+        if reason is None:
+            seen = _mentions(source_for(account.account), account, due)
+    except UserError as error:
+        reason, seen = error.message, []
+    texts = {mention.tweet_id: fold(mention.text) for mention in seen}
+    with engine.begin() as conn:
+        reply.receive(conn, account, seen, clock.now())
+        # Who said "stop" just now has no reply in the queue any more.
+        left = {each.decision_id for each in store.due_replies(conn)}
+        mine = [each for each in due if each.decision_id in left]
+        unseen = [each for each in mine if each.target_tweet_id not in texts]
+        changed = [each for each in mine if texts.get(each.target_tweet_id, "") != fold(each.target_text)]
+        changed = [each for each in changed if each not in unseen]
+        store.hold(conn, [each.decision_id for each in unseen], clock.now() + HOLD)
+        for each in changed:
+            drafts.close(conn, each.decision_id, "cancelled", "the post it answers was changed")
+            store.set_state(conn, account.account, each.target_tweet_id, "dropped", "it was changed")
+            log.info("[REPLY_JOB] ⛔ cancelled decision_id=%s: the post it answers was changed", each.decision_id)
+    if unseen:
+        reason = reason or "the post it answers cannot be seen"
+        log.warning("[REPLY_JOB] ⏸️ held back replies=%d account=%s: %s", len(unseen), account.account, reason)
+    return CheckReport(
+        report.checked + len(mine) - len(unseen) - len(changed),
+        report.cancelled + len(due) - len(mine) + len(changed),
+        report.held + len(unseen),
+        (*report.reasons, f"{account.account}: {reason}") if unseen else report.reasons,
+    )
 
 
 def _mentions(source: MetricSource, account: Account, due: Sequence[DueReply]) -> list[Mention]:
     since = min(each.target_posted_at for each in due) - _MARGIN
     return source.mentions(account.account, account.handle, since)
-
-
-def _changed(due: DueReply, mentions: Sequence[Mention]) -> bool:
-    """A target that is not listed says nothing (the list is short); whether it is gone the publisher sees."""
-    return any(seen.tweet_id == due.target_tweet_id and fold(seen.text) != fold(due.target_text) for seen in mentions)

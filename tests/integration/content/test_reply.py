@@ -144,6 +144,10 @@ def test_a_reply_whose_target_cannot_be_looked_at_waits(
     assert (row.status, row.not_before) == ("queued", clock.now() + reply_check.HOLD)
     off = llm_settings.model_copy(update={"POSTING_DISABLED": True})
     clock.set(clock.now() + timedelta(minutes=15))
+    assert reply_check.run(ready, clock, llm_settings, lambda account: Listed()).held == 1, (
+        "an empty list shows nothing"
+    )
+    clock.set(clock.now() + timedelta(minutes=15))
     assert reply_check.run(ready, clock, off, away) == reply_check.CheckReport(), "nothing goes out: nothing is read"
     assert reply_check.run(ready, clock, llm_settings, lambda account: source).checked == 1
 
