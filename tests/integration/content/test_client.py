@@ -42,7 +42,7 @@ def test_a_call_is_reserved_settled_and_priced_with_cached_tokens(
 ) -> None:
     result = llm.drafts(BRIEF, account="default")
     assert len(result.drafts) == 2
-    assert (result.prompt_version, result.model, result.repaired) == ("post.v1", "gpt-4o-mini", False)
+    assert (result.prompt_version, result.model, result.repaired) == ("post.v2", "gpt-4o-mini", False)
     row = entries(engine)[0]
     cost = (300 * 0.15 + 100 * 0.075 + 200 * 0.60) / 1e6
     assert (row.state, row.input_tokens, row.cached_tokens, row.output_tokens) == ("settled", 400, 100, 200)

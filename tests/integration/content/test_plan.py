@@ -159,3 +159,21 @@ def test_two_deployments_with_one_seed_decide_alike(parts: Parts) -> None:
         conn.execute(text("UPDATE content_candidates SET state = 'fresh', state_reason = NULL"))
     run(parts)
     assert [tuple(r) for r in rows(parts[0], sql)] == [tuple(r) for r in first]
+
+
+def test_a_thread_has_as_many_parts_as_its_hour_takes(parts: Parts) -> None:
+    engine, _, settings, *_ = parts
+    with engine.begin() as conn:
+        config.write(conn, settings, "content_config", "thread_share", 1)
+        config.write(conn, settings, "learning_config", "post_interval_min", 15)
+    wide = settings.model_copy(update={"MAX_POSTS_PER_HOUR": 6, "MIN_POST_INTERVAL_MINUTES": 0})
+    run((parts[0], parts[1], wide, *parts[3:]))
+    found = rows(
+        engine,
+        "SELECT c.decision_type, count(*) AS parts FROM content_metadata c JOIN decision_parts USING (decision_id) "
+        "WHERE c.status = 'queued' GROUP BY c.decision_id, c.decision_type",
+    )
+    lengths = {row.parts for row in found if row.decision_type == "thread"}
+    assert lengths <= {2, 3, 4}
+    assert len(lengths) > 1
+    assert all(row.parts == 1 for row in found if row.decision_type == "single")
