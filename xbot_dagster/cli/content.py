@@ -7,7 +7,7 @@ from uuid import UUID
 import typer
 
 from xbot_dagster.cli.runtime import AccountName, Json, actor, console, deployment, group, print_json, print_rows
-from xbot_dagster.errors import UsageError
+from xbot_dagster.errors import UsageError, UserError
 from xbot_dagster.resources.cache import make_cache
 from xbot_dagster.resources.opening import Opened
 from xbot_dagster.store import candidates, config, sources, verdicts
@@ -44,13 +44,14 @@ def mount(app: typer.Typer) -> None:
     app.add_typer(group_safety, name="safety")
     app.command(help="Pass rates of the gates and near misses. Example: xbot gates --days 7")(gates)
     app.command(help="Approve waiting drafts. Example: xbot approve DECISION_ID")(approve)
-    app.command(help="Reject a waiting draft. Example: xbot reject DECISION_ID --reason 'too glib'")(reject)
+    app.command(help="Reject waiting drafts. Example: xbot reject DECISION_ID --reason 'too glib'")(reject)
     app.command(
         help="Change a waiting draft's text; it goes through the gates again. Example: xbot edit DECISION_ID 'new text'"
     )(edit)
 
 
 Decision = Annotated[UUID, typer.Argument(help="The decision's id (see xbot queue list).")]
+Decisions = Annotated[list[UUID], typer.Argument(help="One or more decisions.")]
 Name = Annotated[str, typer.Argument(help="The source's name.")]
 
 
@@ -188,8 +189,10 @@ def _safety(opened: Opened, account: str) -> "SafetyConfig":
 
 
 def gates(days: Annotated[int, typer.Option(min=1, max=365)] = 7, as_json: Json = False) -> None:
+    from xbot_dagster.domain.content.verdicts import FAIL_MODES
+
     with deployment() as opened, opened.engine.begin() as conn:
-        rates = [asdict(row) for row in verdicts.stats(conn, days=days)]
+        rates = [{**asdict(row), "fails": FAIL_MODES[row.gate]} for row in verdicts.stats(conn, days=days)]
         misses = [asdict(row) for row in verdicts.near_misses(conn, days=days)]
     if as_json:
         print_json({"gates": rates, "near_misses": misses})
@@ -207,23 +210,30 @@ def gates(days: Annotated[int, typer.Option(min=1, max=365)] = 7, as_json: Json 
         print_rows(misses, ("gate", "verdict", "score", "threshold", "text"), as_json=False, empty="")
 
 
-def approve(decision_ids: Annotated[list[UUID], typer.Argument(help="One or more decisions.")]) -> None:
+def approve(decision_ids: Decisions) -> None:
+    _decide(decision_ids, "approve", None)
+
+
+def reject(
+    decision_ids: Decisions, reason: Annotated[str, typer.Option(help="Why; the writer learns from it.")]
+) -> None:
+    _decide(decision_ids, "reject", reason)
+
+
+def _decide(decision_ids: list[UUID], action: str, reason: str | None) -> None:
+    """Each by itself: one that can no longer be changed costs the others nothing."""
     from xbot_dagster.stages import approve as stage
 
+    if reason is not None and not reason.strip():
+        raise UsageError("A rejection needs a reason.", "The writer learns from it.")
     with deployment() as opened:
-        outcome = stage.batch(opened.engine, decision_ids, actor(), "approve")
+        outcome = stage.batch(opened.engine, decision_ids, actor(), action, reason)
     for decision_id in outcome.done:
-        console.print(f"approved {decision_id}")
+        console.print(f"{'approved' if action == 'approve' else 'rejected'} {decision_id}")
     if outcome.refused:
-        raise UsageError("; ".join(f"{i}: {why}" for i, why in outcome.refused.items()))
-
-
-def reject(decision_id: Decision, reason: Annotated[str, typer.Option(help="Why; the writer learns from it.")]) -> None:
-    from xbot_dagster.stages import approve as stage
-
-    with deployment() as opened, opened.engine.begin() as conn:
-        stage.reject(conn, decision_id, actor(), reason)
-    console.print(f"rejected {decision_id}")
+        raise UserError(
+            " ".join(f"{i}: {why}" for i, why in outcome.refused.items()), "List them with: xbot queue list"
+        )
 
 
 def edit(

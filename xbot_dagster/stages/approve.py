@@ -16,7 +16,7 @@ from xbot_dagster.clock import Clock
 from xbot_dagster.domain.content.text import content_hash, tidy
 from xbot_dagster.domain.content.verdicts import Unavailable
 from xbot_dagster.domain.measuring.features import extract
-from xbot_dagster.errors import Conflict, UsageError
+from xbot_dagster.errors import Conflict, NotFound, UsageError
 from xbot_dagster.llm.client import BudgetedClient
 from xbot_dagster.settings import Settings
 from xbot_dagster.stages import drafting, gates
@@ -170,7 +170,7 @@ def batch(
                 else:
                     reject(conn, decision_id, actor, reason or "")
             done.append(str(decision_id))
-        except (Conflict, UsageError) as error:
+        except (Conflict, NotFound, UsageError) as error:
             refused[str(decision_id)] = error.message
     return BatchResult(tuple(done), refused)
 
