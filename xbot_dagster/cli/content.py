@@ -1,7 +1,7 @@
 """Sources, candidates, ideas, gates, safety, and a person's word on drafts."""
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
 
 import typer
@@ -117,7 +117,7 @@ def refresh(as_json: Json = False) -> None:
         with console.status("Reading the sources …"):
             run = run_job("refresh_candidates", tags={"xbot/actor": "cli"})
     metadata = run.asset_materializations_for_node("content_candidates")[0].metadata
-    report = {name: entry.value for name, entry in metadata.items() if not name.startswith("dagster/")}
+    report: dict[str, Any] = {name: entry.value for name, entry in metadata.items() if not name.startswith("dagster/")}
     if as_json:
         print_json({**report, "queue_depth_before": before})
         return

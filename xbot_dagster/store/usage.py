@@ -88,13 +88,14 @@ class UsageLedger:
                     "simulated": self.settings.simulated,
                 },
             ).one()
+            entry: int | None = row.usage_id
+            outcome = self._refusal(conn, day, account, amount) if entry is None else entry
+        if not isinstance(outcome, int):
             # Raised after the transaction: what a refusal writes (the circuit, its alert) must stay.
-            refused = self._refusal(conn, day, account, amount) if row.usage_id is None else None
-        if refused is not None:
-            raise refused
+            raise outcome
         if row.over:
             self._alert_overspend(day)
-        return int(row.usage_id)
+        return outcome
 
     def settle(
         self,
