@@ -44,6 +44,7 @@ from xbot_dagster.store.usage import UsageLedger
 NOW = datetime(2026, 11, 8, 12, tzinfo=UTC)
 DIM = 256
 PRICE = 0.01
+POSTS_AN_ACCOUNT = 1_250  # of 30 days
 SUBJECTS = ("A dark room", "An early lunch", "One page a day", "The same alarm", "A paper list", "Ten slow breaths")
 CLAIMS = (
     "changes more than an app",
@@ -81,9 +82,14 @@ def ground() -> Iterator[tuple[str, str, Path]]:
 
 
 def store_vectors(url: str, count: int) -> None:
-    """`count` posted decisions of the last 30 days with random unit vectors, by COPY."""
+    """`count` posted decisions of the last 30 days with random unit vectors, by COPY: forty-odd a day and account, the most allowed."""
     rng = np.random.default_rng(7)
+    accounts = ["default", *(f"account-{number}" for number in range(1, max(1, count // POSTS_AN_ACCOUNT)))]
     with psycopg.connect(url) as conn, conn.cursor() as cursor:
+        cursor.executemany(
+            "INSERT INTO accounts (account, handle, zone) VALUES (%s, %s, 'UTC') ON CONFLICT DO NOTHING",
+            [(name, name.replace("-", "_")) for name in accounts],
+        )
         columns = "decision_id, account, decision_type, text, topic, generation_source, status, scheduled_at, embedding, embedder, simulated"
         with cursor.copy(f"COPY content_metadata ({columns}) FROM STDIN") as copy:  # pyright: ignore[reportArgumentType]
             for number in range(count):
@@ -95,7 +101,7 @@ def store_vectors(url: str, count: int) -> None:
                 copy.write_row(
                     (
                         uuid.uuid4(),
-                        "default",
+                        accounts[number % len(accounts)],
                         "single",
                         words,
                         topic,

@@ -19,7 +19,7 @@ from xbot_dagster.llm.client import BudgetedClient
 from xbot_dagster.sandbox.client import SandboxClient
 from xbot_dagster.sandbox.process import start_world, stop_world
 from xbot_dagster.settings import Settings, load_settings
-from xbot_dagster.stages import refresh
+from xbot_dagster.stages import loading, refresh
 from xbot_dagster.stages.policies import Policies
 from xbot_dagster.store import config
 from xbot_dagster.store.cache import Cache
@@ -97,7 +97,7 @@ def filled(engine: Engine, clock: FixedClock, llm_settings: Settings, cache: Cac
     path.write_text(f"sources:\n  - name: bank\n    kind: topic_bank\n    topics:\n{topics}")
     with engine.begin() as conn:
         config.write(conn, llm_settings, "learning_config", "posts_per_day", 12)
-        refresh.load_sources(conn, path, "default")
+        loading.load_sources(conn, path, "default")
     refresh.run(engine, clock, llm_settings, cache)
     return engine
 

@@ -1,19 +1,23 @@
 """An API on the test's own database, called from this machine with or without the token, and a launcher that records."""
 
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
+from pytest_httpserver import HTTPServer
 from sqlalchemy import Engine
 
 from xbot_dagster.api.app import create_app
 from xbot_dagster.clock import FixedClock
 from xbot_dagster.embedded.home import Home
 from xbot_dagster.embedded.services import Services
+from xbot_dagster.llm.client import BudgetedClient
 from xbot_dagster.resources.opening import Opened
 from xbot_dagster.settings import Settings, load_settings
 from xbot_dagster.store import deployment
+from xbot_dagster.store.usage import UsageLedger
 
 TOKEN = "correct-horse-battery-staple"
 
@@ -51,8 +55,25 @@ def open_for_test(settings: Settings, engine: Engine, clock: FixedClock, cache_u
 
 
 @pytest.fixture
-def app(guarded: Settings, engine: Engine, clock: FixedClock, cache_url: str, launcher: RecordingLauncher) -> FastAPI:
-    return create_app(guarded, open_for_test(guarded, engine, clock, cache_url), launcher)
+def app(
+    guarded: Settings,
+    engine: Engine,
+    clock: FixedClock,
+    cache_url: str,
+    launcher: RecordingLauncher,
+    httpserver: HTTPServer,
+) -> FastAPI:
+    app = create_app(guarded, open_for_test(guarded, engine, clock, cache_url), launcher)
+    app.state.service.open_llm = lambda opened: closing(_moderator(httpserver, opened))
+    return app
+
+
+def _moderator(httpserver: HTTPServer, opened: Opened) -> BudgetedClient:
+    """A client of a server that flags nothing: what a person edits is moderated before it is judged."""
+    verdict = {"flagged": False, "categories": {}, "category_scores": {}}
+    httpserver.expect_request("/v1/moderations").respond_with_json({"id": "m1", "model": "omni", "results": [verdict]})
+    settings = opened.settings.model_copy(update={"OPENAI_BASE_URL": httpserver.url_for("/v1")})
+    return BudgetedClient(UsageLedger(opened.engine, settings, opened.clock), settings, opened.clock)
 
 
 def client_of(

@@ -95,7 +95,8 @@ def _cause(result: dg.ExecuteInProcessResult) -> str:
             while error is not None and error.cause is not None:
                 error = error.cause
             if error is not None:
-                return error.message.strip().splitlines()[0]
+                # Dagster writes "module.Class: message"; of our own errors the message is the whole sentence.
+                return error.message.strip().splitlines()[0].removeprefix(f"xbot_dagster.errors.{error.cls_name}: ")
     return "no step reported why"
 
 

@@ -13,7 +13,7 @@ from xbot_dagster.errors import DatabaseError
 from xbot_dagster.llm.client import BudgetedClient
 from xbot_dagster.llm.ledger import LlmFailed
 from xbot_dagster.settings import Settings
-from xbot_dagster.stages import plan, planner, reply
+from xbot_dagster.stages import drafting, plan, reply
 from xbot_dagster.stages.policies import Policies
 from xbot_dagster.store.cache import Cache
 
@@ -48,7 +48,7 @@ def test_without_vectors_nothing_is_queued(
     policies: Policies,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(planner, "make_embedder", lambda settings, llm, account: BrokenEmbedder())
+    monkeypatch.setattr(drafting, "make_embedder", lambda settings, llm, account: BrokenEmbedder())
     report = run(filled, clock, llm_settings, llm, cache, policies)
     assert report.queued == 0
     assert set(statuses(filled)) == {"blocked"}

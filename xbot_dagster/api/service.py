@@ -4,18 +4,17 @@ down), the launcher of Dagster jobs, and the caller.
 
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 from zoneinfo import ZoneInfo
 
 from fastapi import Depends, Query, Request
 from sqlalchemy import Connection, Engine, text
 
 from xbot_dagster.api.auth import Attempts, Caller, identify
-from xbot_dagster.domain.measuring.embedders import Embedder, WordLlamaEmbedder
 from xbot_dagster.errors import DatabaseError
 from xbot_dagster.resources.opening import Opened
 from xbot_dagster.settings import Settings
@@ -23,11 +22,23 @@ from xbot_dagster.store.cache import Cache
 from xbot_dagster.store.deployment import DEFAULT_ACCOUNT
 from xbot_dagster.store.engine import for_run
 
+if TYPE_CHECKING:
+    from xbot_dagster.llm.client import BudgetedClient
+    from xbot_dagster.stages.approve import Revision
+
 # Starts a Dagster job by name on behalf of an actor and returns the run's id.
 Launcher = Callable[[str, str], str]
 
 # After a failed attempt to open the deployment, callers are answered from the failure for this long.
 _REOPEN_SECONDS = 2.0
+
+
+def _open_llm(opened: Opened) -> AbstractContextManager["BudgetedClient"]:
+    from xbot_dagster.resources.llm import (
+        client_for,  # it knows Dagster, which an API that only shows figures never needs
+    )
+
+    return client_for(opened)
 
 
 @dataclass
@@ -40,8 +51,8 @@ class Service:
     launcher: Launcher
     attempts: Attempts = field(default_factory=Attempts)
     monotonic: Callable[[], float] = time.monotonic
+    open_llm: Callable[[Opened], AbstractContextManager["BudgetedClient"]] = _open_llm
     _opened: Opened | None = None
-    _embedder: Embedder | None = None
     _failure: tuple[float, DatabaseError] | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -90,19 +101,12 @@ class Service:
         """The day on which spend counts now, in BUDGET_ZONE."""
         return self.now().astimezone(ZoneInfo(self.settings.BUDGET_ZONE)).date()
 
-    def embedder(self, account: str) -> Embedder:
-        """What turns an edited text into its vector: the offline model (loaded once), or OpenAI on the account's budget."""
-        if self.settings.embedder != "wordllama":
-            from xbot_dagster.llm.client import BudgetedClient
-            from xbot_dagster.stages.planner import make_embedder
-            from xbot_dagster.store.usage import UsageLedger
+    def revise(self, account: str, parts: Sequence[str]) -> "Revision":
+        """A person's new text, embedded and moderated on the account's budget. Raises UserError."""
+        from xbot_dagster.stages.approve import revise
 
-            found = self.opened()
-            ledger = UsageLedger(found.engine, self.settings, found.clock)
-            return make_embedder(self.settings, BudgetedClient(ledger, self.settings, found.clock), account)
-        if self._embedder is None:
-            self._embedder = WordLlamaEmbedder()
-        return self._embedder
+        with self.open_llm(self.opened()) as llm:
+            return revise(llm, self.settings, account, parts)
 
     @contextmanager
     def begin(self, caller: Caller | None = None) -> Iterator[Connection]:

@@ -47,5 +47,12 @@ def queued_replies(
     database: dg.ResourceParam[Database], llm: dg.ResourceParam[LlmFactory], x: dg.ResourceParam[X]
 ) -> dg.MaterializeResult:
     """Answers to people who addressed us, one per interaction; a person approves them unless the account says otherwise."""
-    report = reply.run(database.engine, database.clock, database.settings, llm.client(database), x.source_for(database))
+    report = reply.run(
+        database.engine,
+        database.clock,
+        database.settings,
+        llm.client(database),
+        x.source_for(database),
+        assign=assigner(database.engine, database.clock, database.settings),
+    )
     return result(report, table="content_metadata")

@@ -6,7 +6,7 @@ from xbot_dagster.assets.decisions import queued_decisions, queued_replies
 from xbot_dagster.assets.metadata import result
 from xbot_dagster.resources.database import Database
 from xbot_dagster.resources.x import X
-from xbot_dagster.stages import publish, reconcile
+from xbot_dagster.stages import publish, reconcile, reply_check
 
 
 @dg.asset(
@@ -18,8 +18,9 @@ from xbot_dagster.stages import publish, reconcile
 )
 def posted_tweets(database: dg.ResourceParam[Database], x: dg.ResourceParam[X]) -> dg.MaterializeResult:
     """Publishes what is due, effectively once; what ends in doubt is left to the reconciler, never retried."""
+    checked = reply_check.run(database.engine, database.clock, database.settings, x.source_for(database))
     report = publish.run(database.engine, database.clock, database.settings, x.publisher_for(database))
-    return result(report, table="posted_decisions")
+    return result(report, table="posted_decisions", replies_held=checked.held, replies_cancelled=checked.cancelled)
 
 
 @dg.op(

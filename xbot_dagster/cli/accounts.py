@@ -1,6 +1,9 @@
 """The X accounts of this deployment: list, add, attest."""
 
+import math
 from dataclasses import asdict
+from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -14,6 +17,19 @@ _ATTEST = (
     "is published for real. Example: xbot accounts attest default --by 'Ada Lovelace'"
 )
 
+_SET = (
+    "Change an account's rules: who approves what, its LLM cap, its voice. Without an option, show them. "
+    "Example: xbot accounts set default --approve-posts all"
+)
+
+
+class Approval(StrEnum):
+    """Which drafts a person must see first."""
+
+    none = "none"
+    risky_only = "risky_only"
+    all = "all"
+
 
 def mount(app: typer.Typer) -> None:
     """Add the commands of this module."""
@@ -22,6 +38,7 @@ def mount(app: typer.Typer) -> None:
     accounts.command("add", help="Add one. Example: xbot accounts add second my_handle --zone Europe/Berlin")(
         accounts_add
     )
+    accounts.command("set", help=_SET)(accounts_set)
     accounts.command("attest", help=_ATTEST)(accounts_attest)
     app.add_typer(accounts, name="accounts")
 
@@ -31,7 +48,17 @@ def accounts_list(as_json: Json = False) -> None:
 
     with deployment() as opened, opened.engine.begin() as conn:
         rows = [asdict(row) for row in store.accounts(conn, enabled_only=False)]
-    columns = ("account", "handle", "zone", "enabled", "session_state", "circuit_state", "label_attested_by")
+    columns = (
+        "account",
+        "handle",
+        "zone",
+        "enabled",
+        "approval_posts",
+        "approval_replies",
+        "session_state",
+        "circuit_state",
+        "label_attested_by",
+    )
     print_rows(
         rows, columns, as_json=as_json, empty="There is no account yet. Add one with: xbot accounts add default HANDLE"
     )
@@ -79,6 +106,49 @@ def _add_account(account: str, handle: str, zone: str) -> None:
             audit.record(conn, "ACCOUNT_ADDED", "accounts", {"account": account, "handle": handle, "zone": zone})
     finally:
         engine.dispose()
+
+
+def accounts_set(
+    account: Annotated[str, typer.Argument(help="The account's key.")],
+    approve_posts: Annotated[Approval | None, typer.Option(help="Which posts a person must approve.")] = None,
+    approve_replies: Annotated[Approval | None, typer.Option(help="Which replies a person must approve.")] = None,
+    replies: Annotated[bool | None, typer.Option("--replies/--no-replies", help="Answer people at all.")] = None,
+    daily_llm_limit: Annotated[
+        str | None, typer.Option(help="USD a day for the LLM, or 'none' for no own cap.")
+    ] = None,
+    enabled: Annotated[bool | None, typer.Option("--enabled/--disabled", help="Plan and post for it.")] = None,
+    voice: Annotated[Path | None, typer.Option(help="A voice file (YAML): tone, language, hashtags …")] = None,
+) -> None:
+    from xbot_dagster.stages.loading import read_voice
+    from xbot_dagster.store import deployment as store
+
+    asked = {
+        "approval_posts": approve_posts.value if approve_posts else None,
+        "approval_replies": approve_replies.value if approve_replies else None,
+        "replies_enabled": replies,
+        "enabled": enabled,
+        "voice": read_voice(voice) if voice is not None else None,
+    }
+    changes = {name: value for name, value in asked.items() if value is not None}
+    if daily_llm_limit is not None:
+        changes["daily_llm_limit_usd"] = _cap(daily_llm_limit)
+    with deployment() as opened, opened.engine.begin() as conn:
+        row = store.change_account(conn, account, changes)
+    for name in store.CHANGEABLE:
+        value = getattr(row, name)
+        console.print(f"{name:<20} {value if value is not None else '-'}", markup=False)
+
+
+def _cap(raw: str) -> float | None:
+    if raw.lower() == "none":
+        return None
+    try:
+        value = float(raw)
+    except ValueError:
+        value = math.nan
+    if not (math.isfinite(value) and value >= 0):
+        raise UsageError(f"'{raw}' is no daily cap in USD.", "Examples: 2.5, 0 (no call at all), none.")
+    return value
 
 
 def accounts_attest(

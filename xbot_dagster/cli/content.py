@@ -1,17 +1,17 @@
 """Sources, candidates, ideas, gates, safety, and a person's word on drafts."""
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
 
 import typer
 
 from xbot_dagster.cli.runtime import AccountName, Json, actor, console, deployment, group, print_json, print_rows
-from xbot_dagster.errors import UsageError
+from xbot_dagster.errors import UsageError, UserError
 from xbot_dagster.resources.cache import make_cache
 from xbot_dagster.resources.opening import Opened
 from xbot_dagster.store import candidates, config, sources, verdicts
-from xbot_dagster.store.deployment import DEFAULT_ACCOUNT
+from xbot_dagster.store.deployment import DEFAULT_ACCOUNT, accounts
 from xbot_dagster.store.deployment import account as account_row
 
 if TYPE_CHECKING:
@@ -44,27 +44,26 @@ def mount(app: typer.Typer) -> None:
     app.add_typer(group_safety, name="safety")
     app.command(help="Pass rates of the gates and near misses. Example: xbot gates --days 7")(gates)
     app.command(help="Approve waiting drafts. Example: xbot approve DECISION_ID")(approve)
-    app.command(help="Reject a waiting draft. Example: xbot reject DECISION_ID --reason 'too glib'")(reject)
+    app.command(help="Reject waiting drafts. Example: xbot reject DECISION_ID --reason 'too glib'")(reject)
     app.command(
         help="Change a waiting draft's text; it goes through the gates again. Example: xbot edit DECISION_ID 'new text'"
     )(edit)
 
 
 Decision = Annotated[UUID, typer.Argument(help="The decision's id (see xbot queue list).")]
+Decisions = Annotated[list[UUID], typer.Argument(help="One or more decisions.")]
 Name = Annotated[str, typer.Argument(help="The source's name.")]
 
 
 def load(
     path: Annotated[str, typer.Argument(help="File, directory or address.")], account: AccountName = DEFAULT_ACCOUNT
 ) -> None:
-    from xbot_dagster.resources.world import world
     from xbot_dagster.stages.loading import load_sources
 
-    with deployment() as opened:
-        address = world(opened).url if opened.settings.family == "sandbox" else None
-        with opened.engine.begin() as conn:
-            count = load_sources(conn, path, account, sandbox_url=address)
-    console.print(f"loaded {count} source(s)")
+    with deployment() as opened, opened.engine.begin() as conn:
+        account_row(conn, account)
+        loaded = load_sources(conn, path, account, sandbox=opened.settings.family == "sandbox")
+    console.print(f"loaded {len(loaded)} source(s): {', '.join(each.source for each in loaded)}", markup=False)
 
 
 def list_sources(as_json: Json = False) -> None:
@@ -111,33 +110,29 @@ def weight(name: Name, value: Annotated[float, typer.Argument(help="0 to 100; 1 
 
 def refresh(as_json: Json = False) -> None:
     from xbot_dagster.runner import run_job
-    from xbot_dagster.store.queue import newest_candidates
 
     with deployment() as opened:
         with opened.engine.begin() as conn:
-            before = candidates.queue_depth(conn, DEFAULT_ACCOUNT)
+            before = sum(candidates.queue_depth(conn, each.account) for each in accounts(conn))
         with console.status("Reading the sources …"):
             run = run_job("refresh_candidates", tags={"xbot/actor": "cli"})
-        with opened.engine.begin() as conn:
-            report = {
-                "queue_depth_before": before,
-                "queue_depth": candidates.queue_depth(conn, DEFAULT_ACCOUNT),
-                "top_topics": dict(candidates.top_topics(conn, DEFAULT_ACCOUNT)),
-                "samples": newest_candidates(conn, DEFAULT_ACCOUNT, run.run_id),
-                "sources": [
-                    {k: row[k] for k in ("source", "last_status", "candidates")}
-                    for row in sources.performance(conn, DEFAULT_ACCOUNT)
-                ],
-            }
+    metadata = run.asset_materializations_for_node("content_candidates")[0].metadata
+    report: dict[str, Any] = {name: entry.value for name, entry in metadata.items() if not name.startswith("dagster/")}
     if as_json:
-        print_json(report)
+        print_json({**report, "queue_depth_before": before})
         return
-    for row in report["sources"]:
-        console.print(f"  {row['source']:<28} {row['last_status'] or '-':<12} {row['candidates']} candidates so far")
+    if not report["sources"]:
+        console.print("There are no sources. Load some with: xbot sources load FILE")
+        return
+    print_rows(report["sources"], ("source", "status", "items", "new", "duplicates"), as_json=False, empty="")
+    console.print(
+        f"Generated: {report['new']} candidates from {len(report['sources'])} sources, {report['duplicates']} duplicates, "
+        f"{report['held_back']} held back for lack of room, {report['dropped']} dropped, {report['expired']} expired"
+    )
     console.print(f"Queue depth: {report['queue_depth']} (before: {before})")
-    console.print(f"Top topics: {', '.join(f'{t} ({n})' for t, n in report['top_topics'].items()) or '-'}")
+    console.print(f"Top topics: {', '.join(f'{topic} ({n})' for topic, n in report['top_topics']) or '-'}")
     for sample in report["samples"]:
-        console.print(f"  · {sample}")
+        console.print(f"  · {sample}", markup=False)
 
 
 def add_idea(
@@ -150,7 +145,7 @@ def add_idea(
 
     with deployment() as opened:
         cache = make_cache(opened.settings)
-        added = ideas.add(opened.engine, opened.clock, cache, account, title, topic=topic, angle=angle)
+        added = ideas.add(opened.engine, opened.clock, opened.settings, cache, account, title, topic=topic, angle=angle)
         cache.close()
     console.print("added" if added else "The same idea is there already.")
 
@@ -194,8 +189,10 @@ def _safety(opened: Opened, account: str) -> "SafetyConfig":
 
 
 def gates(days: Annotated[int, typer.Option(min=1, max=365)] = 7, as_json: Json = False) -> None:
+    from xbot_dagster.domain.content.verdicts import FAIL_MODES
+
     with deployment() as opened, opened.engine.begin() as conn:
-        rates = [asdict(row) for row in verdicts.stats(conn, days=days)]
+        rates = [{**asdict(row), "fails": FAIL_MODES[row.gate]} for row in verdicts.stats(conn, days=days)]
         misses = [asdict(row) for row in verdicts.near_misses(conn, days=days)]
     if as_json:
         print_json({"gates": rates, "near_misses": misses})
@@ -213,23 +210,30 @@ def gates(days: Annotated[int, typer.Option(min=1, max=365)] = 7, as_json: Json 
         print_rows(misses, ("gate", "verdict", "score", "threshold", "text"), as_json=False, empty="")
 
 
-def approve(decision_ids: Annotated[list[UUID], typer.Argument(help="One or more decisions.")]) -> None:
+def approve(decision_ids: Decisions) -> None:
+    _decide(decision_ids, "approve", None)
+
+
+def reject(
+    decision_ids: Decisions, reason: Annotated[str, typer.Option(help="Why; the writer learns from it.")]
+) -> None:
+    _decide(decision_ids, "reject", reason)
+
+
+def _decide(decision_ids: list[UUID], action: str, reason: str | None) -> None:
+    """Each by itself: one that can no longer be changed costs the others nothing."""
     from xbot_dagster.stages import approve as stage
 
+    if reason is not None and not reason.strip():
+        raise UsageError("A rejection needs a reason.", "The writer learns from it.")
     with deployment() as opened:
-        outcome = stage.batch(opened.engine, decision_ids, actor(), "approve")
+        outcome = stage.batch(opened.engine, decision_ids, actor(), action, reason)
     for decision_id in outcome.done:
-        console.print(f"approved {decision_id}")
+        console.print(f"{'approved' if action == 'approve' else 'rejected'} {decision_id}")
     if outcome.refused:
-        raise UsageError("; ".join(f"{i}: {why}" for i, why in outcome.refused.items()))
-
-
-def reject(decision_id: Decision, reason: Annotated[str, typer.Option(help="Why; the writer learns from it.")]) -> None:
-    from xbot_dagster.stages import approve as stage
-
-    with deployment() as opened, opened.engine.begin() as conn:
-        stage.reject(conn, decision_id, actor(), reason)
-    console.print(f"rejected {decision_id}")
+        raise UserError(
+            " ".join(f"{i}: {why}" for i, why in outcome.refused.items()), "List them with: xbot queue list"
+        )
 
 
 def edit(
@@ -237,17 +241,15 @@ def edit(
     parts: Annotated[list[str], typer.Argument(help="The new text; several for a thread.")],
     reason: Annotated[str | None, typer.Option(help="Why; the writer learns from it.")] = None,
 ) -> None:
-    from xbot_dagster.resources.database import Database
-    from xbot_dagster.resources.llm import LlmFactory
+    from xbot_dagster.resources.llm import client_for
     from xbot_dagster.stages import approve as stage
-    from xbot_dagster.stages.planner import make_embedder
+    from xbot_dagster.store import drafts
 
     with deployment() as opened:
-        llm = LlmFactory(opened.settings)
-        embedder = make_embedder(
-            opened.settings, llm.client(Database(lambda: opened, "", f"cli:{actor()}")), DEFAULT_ACCOUNT
-        )
         with opened.engine.begin() as conn:
-            changed = stage.edit(conn, opened.settings, decision_id, parts, actor(), embedder, reason)
-        llm.close()
+            account = drafts.decision(conn, decision_id).account
+        with client_for(opened) as llm:
+            revision = stage.revise(llm, opened.settings, account, parts)
+        with opened.engine.begin() as conn:
+            changed = stage.edit(conn, opened.settings, decision_id, revision, actor(), reason)
     console.print(f"{decision_id} is now {changed.status}")

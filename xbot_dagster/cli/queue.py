@@ -2,6 +2,7 @@
 
 from dataclasses import asdict
 from typing import Annotated
+from uuid import UUID
 
 import typer
 
@@ -51,13 +52,13 @@ def list_decisions(
 
 
 def cancel(
-    decision_id: Annotated[str, typer.Argument(help="The decision's id.")],
+    decision_id: Annotated[UUID, typer.Argument(help="The decision's id.")],
     reason: Annotated[str, typer.Option(help="Why; kept with the decision.")] = "cancelled by hand",
 ) -> None:
     with deployment() as opened, opened.engine.begin() as conn:
-        if not posting.cancel(conn, decision_id, reason):
+        if not posting.cancel(conn, str(decision_id), reason):
             raise NotFound(f"No waiting decision has the id {decision_id}.", "List them with: xbot queue list")
-        audit.record(conn, "DECISION_CANCELLED", "queue", {"decision_id": decision_id, "reason": reason})
+        audit.record(conn, "DECISION_CANCELLED", "queue", {"decision_id": str(decision_id), "reason": reason})
     console.print(f"cancelled {decision_id}")
 
 

@@ -18,9 +18,11 @@ from xbot_dagster.settings import Settings, load_settings
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of a table.")]
 AccountName = Annotated[str, typer.Option("--account", help="The account's key.")]
 
-console = Console(highlight=False, soft_wrap=True)
+_PIPE_WIDTH = 240  # without a terminal nothing should be cut to 80 columns
+console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
-_UNBOUNDED = 4000  # columns: a pipe has no edge, and a version cut to "v202…" cannot be asked for
+# Columns that may take several lines; all others stay whole: an id or a version that is cut cannot be used.
+_SENTENCES = {"text", "message", "fix", "reason", "state_reason", "detail", "description", "config", "angle"}
 
 
 def group(help: str) -> typer.Typer:
@@ -59,10 +61,10 @@ def print_rows(rows: Sequence[Mapping[str, Any]], columns: Iterable[str], *, as_
     table = Table(box=None, pad_edge=False)
     names = list(columns)
     for name in names:
-        table.add_column(name, overflow="fold")
+        table.add_column(name, no_wrap=name not in _SENTENCES, overflow="fold")
     for row in rows:
         table.add_row(*(_cell(row.get(name)) for name in names))
-    (console if console.is_terminal else Console(highlight=False, width=_UNBOUNDED)).print(table)
+    console.print(table)
 
 
 def _cell(value: Any) -> str:

@@ -120,15 +120,14 @@ class DraftActions:
             refresh()
 
             def save() -> None:
-                embedder = self.view.service.embedder(item.account)
+                revision = self.view.service.revise(item.account, [field.value or "" for field in fields])
                 with self.view.service.begin(self.caller) as conn:
                     approving.edit(
                         conn,
                         self.view.service.settings,
                         UUID(decision_id),
-                        [field.value or "" for field in fields],
+                        revision,
                         self.caller.actor,
-                        embedder,
                         seen_at=item.updated_at,
                     )
 

@@ -27,7 +27,8 @@ def start(folder: Path) -> str:
         return f"redis://127.0.0.1:{running}/0"
     port = _free_port()
     config = folder / "valkey.conf"
-    generate_config_file(config, port, folder, {"bind": "127.0.0.1", "save": "", "maxmemory": "256mb"})
+    # Saved at its end as well, so that the next command finds what the last one cached.
+    generate_config_file(config, port, folder, {"bind": "127.0.0.1", "save": "900 1", "maxmemory": "256mb"})
     with open(folder / "valkey.log", "ab") as log:
         process = subprocess.Popen(
             [str(get_binary_path()), str(config)],

@@ -196,11 +196,7 @@ class BudgetedClient:
         try:
             response = self._send(send, purpose)
             failure = None
-        except QuotaExhausted as error:
-            failure = error.message
-            self.ledger.open_circuit("insufficient_quota")
-            raise
-        except LlmFailed as error:
+        except (QuotaExhausted, LlmFailed) as error:
             failure = error.message
             raise
         finally:
@@ -226,6 +222,7 @@ class BudgetedClient:
             return retry.call(send, purpose=purpose, clock=self.clock, rng=self.rng, tick=self.tick)
         except OpenAIError as error:
             if retry.is_insufficient_quota(error):
+                self.ledger.open_circuit("insufficient_quota")
                 raise QuotaExhausted(
                     "OpenAI answered insufficient_quota: the account has no credit left.",
                     "Top it up, then: xbot resume",

@@ -8,7 +8,7 @@ from typing import Any
 
 from xbot_dagster.domain.content.brief import Brief
 
-VERSIONS = {"post": "post.v1", "reply": "reply.v1"}
+VERSIONS = {"post": "post.v2", "reply": "reply.v1"}
 _SLOT = re.compile(r"\{\{(\w+)\}\}")
 
 

@@ -25,7 +25,7 @@ from xbot_dagster.resources.opening import Opened, initialise, opened
 from xbot_dagster.resources.x import X
 from xbot_dagster.runner import Runner
 from xbot_dagster.settings import Settings
-from xbot_dagster.stages import experiment_plan, refresh
+from xbot_dagster.stages import experiment_plan
 from xbot_dagster.store import outcomes, posting
 from xbot_dagster.store.deployment import DEFAULT_ACCOUNT, account
 
@@ -121,7 +121,8 @@ class Rehearsal:
         if not self.clock.path.exists():
             self.clock.set(self.plan.start)
         progress(self.clock.now(), "starting services")
-        initialise(self.settings, seed=self.plan.seed, clock=self.clock)
+        chosen = {"XBOT_SOURCES": self.plan.sources} if self.plan.sources else {}
+        initialise(self.settings.model_copy(update=chosen), seed=self.plan.seed, clock=self.clock)
         with opened(self.settings, actor="rehearsal", clock=self.clock) as deployment:
             x = X(self.settings)
             try:
@@ -134,7 +135,7 @@ class Rehearsal:
 
         with PeakMemory(lambda: _everything(deployment.services.home)) as memory:
             try:
-                self._prepare_content(deployment, x)
+                self._start_experiment(deployment)
                 resources = {
                     "database": database_resource(self.settings, shared=deployment),
                     "cache": make_cache(self.settings),
@@ -156,14 +157,8 @@ class Rehearsal:
         self.clock.stop()
         return record
 
-    def _prepare_content(self, deployment: Opened, x: X) -> None:
+    def _start_experiment(self, deployment: Opened) -> None:
         with deployment.engine.begin() as conn:
-            refresh.load_sources(
-                conn,
-                self.plan.sources or refresh.bundled_sources(),
-                DEFAULT_ACCOUNT,
-                sandbox_url=x.world(deployment).url,
-            )
             experiment_plan.start_rehearsal_experiment(
                 conn, self.settings, DEFAULT_ACCOUNT, self.plan.start, self.plan.until
             )

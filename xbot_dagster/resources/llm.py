@@ -1,12 +1,14 @@
 """The `llm` resource: the budgeted client, its ledger in Postgres, its address in the sandbox the local writer."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 from dagster import InitResourceContext, ResourceDefinition, resource
 from pydantic import SecretStr
 
 from xbot_dagster.llm.client import BudgetedClient
 from xbot_dagster.resources.database import Database
+from xbot_dagster.resources.opening import Opened
 from xbot_dagster.resources.world import world
 from xbot_dagster.settings import Settings
 from xbot_dagster.store.usage import UsageLedger
@@ -37,6 +39,16 @@ class LlmFactory:
         if self._client is not None:
             self._client.close()
             self._client = None
+
+
+@contextmanager
+def client_for(opened: Opened) -> Iterator[BudgetedClient]:
+    """A client of a deployment for one piece of work outside a Dagster run (an edited draft)."""
+    factory = LlmFactory(opened.settings)
+    try:
+        yield factory.client(Database(lambda: opened, "", ""))
+    finally:
+        factory.close()
 
 
 def llm_resource(settings: Settings) -> ResourceDefinition:

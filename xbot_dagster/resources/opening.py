@@ -11,6 +11,7 @@ from xbot_dagster.clock import Clock, home_clock
 from xbot_dagster.embedded import services
 from xbot_dagster.errors import DatabaseError
 from xbot_dagster.settings import Settings
+from xbot_dagster.stages import loading
 from xbot_dagster.store import config, deployment, migrations
 from xbot_dagster.store.engine import check_reachable, make_engine
 
@@ -27,7 +28,7 @@ class Opened:
 
 
 def initialise(settings: Settings, *, seed: int | None = None, clock: Clock | None = None) -> list[str]:
-    """Start the services, migrate, stamp, create the default account and its configuration. Idempotent.
+    """Start the services, migrate, stamp, create the default account, its configuration and its sources. Idempotent.
 
     Returns the migrations applied. `seed` counts only when the database is stamped for the first time.
     """
@@ -44,6 +45,8 @@ def initialise(settings: Settings, *, seed: int | None = None, clock: Clock | No
                     conn, deployment.DEFAULT_ACCOUNT, handle, settings.X_ZONE, replies_enabled=settings.replies_enabled
                 )
             config.install_defaults(conn, settings)
+            if handle is not None:
+                loading.install_sources(conn, settings, deployment.DEFAULT_ACCOUNT)
     finally:
         engine.dispose()
     return applied

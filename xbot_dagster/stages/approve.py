@@ -14,11 +14,12 @@ from sqlalchemy import Connection, Engine
 
 from xbot_dagster.clock import Clock
 from xbot_dagster.domain.content.text import content_hash, tidy
-from xbot_dagster.domain.measuring.embedders import Embedder
+from xbot_dagster.domain.content.verdicts import Unavailable
 from xbot_dagster.domain.measuring.features import extract
-from xbot_dagster.errors import Conflict, UsageError
+from xbot_dagster.errors import Conflict, NotFound, UsageError
+from xbot_dagster.llm.client import BudgetedClient
 from xbot_dagster.settings import Settings
-from xbot_dagster.stages import gates
+from xbot_dagster.stages import drafting, gates
 from xbot_dagster.stages.drafting import EXPIRES_AFTER, Placed
 from xbot_dagster.store import alerts, config, deployment, verdicts
 from xbot_dagster.store import candidates as candidate_store
@@ -61,13 +62,33 @@ def reject(conn: Connection, decision_id: UUID, actor: str, reason: str, *, seen
     return store.decision(conn, decision_id)
 
 
+@dataclass(frozen=True)
+class Revision:
+    """A person's new text as the gates need it: embedded and moderated, outside any transaction."""
+
+    parts: tuple[str, ...]
+    embedder: str
+    vector: tuple[float, ...] | None
+    vector_missing: str
+    moderation: str | Unavailable | None
+
+
+def revise(llm: BudgetedClient, settings: Settings, account: str, parts: Sequence[str]) -> Revision:
+    """Make ready what a person wrote for `edit`. No transaction is open. Raises like `BudgetedClient.embed`."""
+    tidied = tuple(tidy(part) for part in parts)
+    whole = ["\n\n".join(tidied)]
+    embedder = drafting.make_embedder(settings, llm, account)
+    vectors, missing = drafting.embedded(whole, embedder)
+    moderation = drafting.moderated(llm, whole, account)
+    return Revision(tidied, embedder.name, vectors[0], missing, moderation[0])
+
+
 def edit(
     conn: Connection,
     settings: Settings,
     decision_id: UUID,
-    parts: Sequence[str],
+    revision: Revision,
     actor: str,
-    embedder: Embedder,
     reason: str | None = None,
     *,
     seen_at: datetime | None = None,
@@ -77,26 +98,26 @@ def edit(
     Raises NotFound; Conflict when it is under way; UsageError (with the gate's reason) when the new text may not be posted.
     """
     decision = _changeable(conn, decision_id, seen_at)
-    tidied = tuple(tidy(part) for part in parts)
+    tidied, vector = revision.parts, revision.vector
     if len(tidied) != len(decision.parts) or not all(tidied):
         raise UsageError(f"This decision has {len(decision.parts)} part(s); give as many, none of them empty.")
     account = deployment.account(conn, decision.account)
     text = "\n\n".join(tidied)
-    row = embedder.embed([text])[0]
-    vector = [float(x) for x in row] if row.any() else None
     judged = gates.Judged(
         decision_id,
         decision.account,
         tidied,
         decision.topic or "",
         content_hash(text),
-        embedder.name,
+        revision.embedder,
         vector,
+        revision.vector_missing,
         reply_to=decision.target_username,
+        moderation=revision.moderation,
     )
     live = config.read_config(conn, settings, decision.account)
     raw = config.read_raw(conn, settings, decision.account)["content_config"]
-    result = gates.judge(conn, judged, gates.chain_config(live, account, embedder.name, raw))
+    result = gates.judge(conn, judged, gates.chain_config(live, account, revision.embedder, raw))
     blocker = result.blocked_by
     if blocker is not None:
         raise UsageError(f"The {blocker.gate} gate refuses this text: {blocker.reason}.", "Change it and try again.")
@@ -107,7 +128,7 @@ def edit(
         tidied,
         {
             "embedding": vector,
-            "embedder": embedder.name if vector is not None else None,
+            "embedder": revision.embedder if vector is not None else None,
             "content_hash": content_hash(text),
             "novelty": result.novelty,
             "duplicate_similarity": result.similarity,
@@ -149,7 +170,7 @@ def batch(
                 else:
                     reject(conn, decision_id, actor, reason or "")
             done.append(str(decision_id))
-        except (Conflict, UsageError) as error:
+        except (Conflict, NotFound, UsageError) as error:
             refused[str(decision_id)] = error.message
     return BatchResult(tuple(done), refused)
 
@@ -181,6 +202,12 @@ def expire(engine: Engine, clock: Clock) -> list[UUID]:
     return ids
 
 
+def alert_backlog(engine: Engine) -> None:
+    """One alert while drafts pile up unread, so that a full queue of unapproved drafts is no silent stall."""
+    with engine.begin() as conn:
+        _alert_backlog(conn, expired=0)
+
+
 def _alert_backlog(conn: Connection, expired: int) -> None:
     """One alert while drafts pile up or run out unread; closed when the pile is gone."""
     waiting = store.waiting(conn, limit=BACKLOG_ALERT)
@@ -190,7 +217,8 @@ def _alert_backlog(conn: Connection, expired: int) -> None:
             "approval_backlog",
             "drafts",
             severity="warning",
-            message=f"{len(waiting)} or more drafts wait for approval; {expired} ran out unread just now.",
+            message=f"{len(waiting)}{' or more' if len(waiting) == BACKLOG_ALERT else ''} drafts wait for approval"
+            + (f"; {expired} ran out unread just now." if expired else "."),
             fix="Look at them with: xbot queue list --status awaiting_approval",
         )
     elif not waiting:

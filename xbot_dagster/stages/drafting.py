@@ -17,9 +17,9 @@ from xbot_dagster.domain.content import approval, safety
 from xbot_dagster.domain.content.chain import ChainResult
 from xbot_dagster.domain.content.text import content_hash
 from xbot_dagster.domain.content.verdicts import Unavailable
-from xbot_dagster.domain.measuring.embedders import Embedder
+from xbot_dagster.domain.measuring.embedders import Embedder, WordLlamaEmbedder
 from xbot_dagster.domain.measuring.features import extract
-from xbot_dagster.llm.client import BudgetedClient, DraftSet
+from xbot_dagster.llm.client import BudgetedClient, DraftSet, OpenAiEmbedder
 from xbot_dagster.llm.ledger import LlmFailed
 from xbot_dagster.settings import Settings
 from xbot_dagster.stages import gates
@@ -83,7 +83,7 @@ def write(
                 },
             )
         )
-    vectors, missing = _vectors(texts, embedder)
+    vectors, missing = embedded(texts, embedder)
     return Written(
         drafts=answer,
         order=_order(predictions, rng),
@@ -92,7 +92,7 @@ def write(
         embedder=embedder.name,
         vectors=vectors,
         vector_missing=missing,
-        moderation=_moderation(llm, texts, slot.account.account),
+        moderation=moderated(llm, texts, slot.account.account),
     )
 
 
@@ -158,7 +158,12 @@ def announce(placed: Placed, settings: Settings, job: str = "PLAN_JOB", what: st
         log.info("[%s] ⛔ blocked decision_id=%s reason=%s", job, placed.decision_id, placed.reason)
 
 
-def _vectors(texts: Sequence[str], embedder: Embedder) -> tuple[tuple[tuple[float, ...] | None, ...], str]:
+def make_embedder(settings: Settings, llm: BudgetedClient, account: str) -> Embedder:
+    """The embedder of this deployment (EMBEDDER)."""
+    return WordLlamaEmbedder() if settings.embedder == "wordllama" else OpenAiEmbedder(llm, account)
+
+
+def embedded(texts: Sequence[str], embedder: Embedder) -> tuple[tuple[tuple[float, ...] | None, ...], str]:
     """Vectors of the drafts, or why there are none: the duplicate gate then answers "error", which blocks."""
     try:
         rows = embedder.embed(texts)
@@ -167,7 +172,7 @@ def _vectors(texts: Sequence[str], embedder: Embedder) -> tuple[tuple[tuple[floa
     return tuple(tuple(float(x) for x in row) if row.any() else None for row in rows), "the text has no words to embed"
 
 
-def _moderation(llm: BudgetedClient, texts: Sequence[str], account: str) -> tuple[str | Unavailable | None, ...]:
+def moderated(llm: BudgetedClient, texts: Sequence[str], account: str) -> tuple[str | Unavailable | None, ...]:
     """Per draft None, or why moderation refuses it, or why it could not be asked (which blocks as well)."""
     try:
         return tuple(llm.moderate(texts, account=account))

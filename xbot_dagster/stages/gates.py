@@ -6,6 +6,7 @@ The rules are `domain.content.chain`; here are the lookups it asks for and the c
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 from uuid import UUID
 
@@ -18,9 +19,10 @@ from xbot_dagster.domain.content.duplicate import Nearest
 from xbot_dagster.domain.content.rotation import TopicCount
 from xbot_dagster.domain.content.safety import SafetyConfig
 from xbot_dagster.domain.content.verdicts import FAIL_MODES, Unavailable
-from xbot_dagster.store import alerts, decisions, verdicts
+from xbot_dagster.store import alerts, gate_facts, verdicts
 from xbot_dagster.store.config import LiveConfig
 from xbot_dagster.store.deployment import Account
+from xbot_dagster.store.gate_facts import GateFacts
 
 log = logging.getLogger("xbot")
 
@@ -42,22 +44,33 @@ class Judged:
 
 
 class StoredFacts:
-    """The chain's lookups, answered by Postgres in the caller's transaction."""
+    """The chain's lookups, answered by Postgres in the caller's transaction: all at once, when the first gate asks."""
 
     def __init__(self, conn: Connection, judged: Judged) -> None:
         self.conn = conn
         self.judged = judged
 
+    @cached_property
+    def _facts(self) -> GateFacts:
+        judged = self.judged
+        return gate_facts.read(
+            self.conn,
+            decision_id=judged.decision_id,
+            account=judged.account,
+            topic=judged.topic,
+            content_hash=judged.content_hash,
+            embedder=judged.embedder,
+            vector=judged.vector,
+        )
+
     def exact_match(self) -> str | None:
-        return decisions.exact_match(self.conn, self.judged.content_hash, self.judged.decision_id)
+        return self._facts.exact
 
     def nearest(self) -> Nearest | Unavailable | None:
-        if self.judged.vector is None:
-            return Unavailable(self.judged.vector_missing)
-        return decisions.nearest(self.conn, self.judged.vector, self.judged.embedder, self.judged.decision_id)
+        return Unavailable(self.judged.vector_missing) if self.judged.vector is None else self._facts.nearest
 
     def topic_count(self) -> TopicCount | Unavailable:
-        return decisions.topic_count(self.conn, self.judged.account, self.judged.topic, self.judged.decision_id)
+        return self._facts.topics
 
 
 def chain_config(live: LiveConfig, account: Account, embedder: str, raw_content: dict[str, Any]) -> ChainConfig:

@@ -13,6 +13,7 @@ from xbot_dagster.domain.content import sources as content
 from xbot_dagster.domain.content.sources import SourceSpec
 from xbot_dagster.domain.learning.arms import arms_of
 from xbot_dagster.errors import SourceError
+from xbot_dagster.settings import Settings
 from xbot_dagster.store import deployment
 from xbot_dagster.store import sources as store
 
@@ -28,20 +29,31 @@ def bundled_sources() -> Path:
     return Path(str(files("xbot_dagster.sandbox").joinpath("content", "sources.yaml")))
 
 
-def load_sources(
-    conn: Connection, path_or_url: Path | str, account: str, sandbox_url: str | None = None
-) -> list[SourceSpec]:
+def load_sources(conn: Connection, path_or_url: Path | str, account: str, *, sandbox: bool = False) -> list[SourceSpec]:
     """Write the sources that a YAML file, an OPML file, a directory of them (and of feeds) or one feed's address names.
 
-    `sandbox_url`: the world's address, which serves the bundled feeds item by item as simulated time passes.
+    `sandbox`: the bundled feeds are read from the sandbox's world, which shows them item by item as simulated time passes.
     Raises SourceError with one sentence; then nothing was written.
     """
-    specs = read_specs(path_or_url, sandbox_url)
+    specs = read_specs(path_or_url, sandbox)
     beside = voice_beside(path_or_url)
     store.save_specs(conn, account, specs)
     if beside is not None and not deployment.account(conn, account).voice:
-        store.set_voice(conn, account, beside)
+        deployment.change_account(conn, account, {"voice": beside})
     return specs
+
+
+def install_sources(conn: Connection, settings: Settings, account: str) -> list[SourceSpec]:
+    """What a deployment is set up with: the sources XBOT_SOURCES names; in the sandbox, without any, the bundled ones.
+
+    Repeatable: a changed list is taken up, and what people switched stays. Raises SourceError.
+    """
+    sandbox = settings.family == "sandbox"
+    if settings.XBOT_SOURCES:
+        return load_sources(conn, settings.XBOT_SOURCES, account, sandbox=sandbox)
+    if sandbox and not store.sources(conn):
+        return load_sources(conn, bundled_sources(), account, sandbox=True)
+    return []
 
 
 def read_voice(path: Path) -> dict[str, Any]:
@@ -78,7 +90,7 @@ def _is_text_list(value: object) -> bool:
     return isinstance(value, list) and all(isinstance(each, str) for each in value)
 
 
-def read_specs(path_or_url: Path | str, sandbox_url: str | None = None) -> list[SourceSpec]:
+def read_specs(path_or_url: Path | str, sandbox: bool = False) -> list[SourceSpec]:
     """The sources a path or address names, checked."""
     if str(path_or_url).startswith(("http://", "https://")):
         address = str(path_or_url)
@@ -92,7 +104,7 @@ def read_specs(path_or_url: Path | str, sandbox_url: str | None = None) -> list[
         )
     specs = _file(path)
     bundled = path.resolve() == bundled_sources().resolve()
-    return [_placed(spec, path.parent, sandbox_url if bundled else None) for spec in specs]
+    return [_placed(spec, path.parent, sandbox and bundled) for spec in specs]
 
 
 def _file(path: Path) -> list[SourceSpec]:
@@ -118,10 +130,10 @@ def _directory(folder: Path) -> list[SourceSpec]:
     """Every YAML and OPML list of a directory, and every feed file in it that no list names."""
     entries = sorted(entry for entry in folder.iterdir() if entry.is_file() and entry.name != VOICE_FILE)
     lists = [entry for entry in entries if entry.suffix.lower() in (*_YAML_FILES, ".opml")]
-    specs = [_placed(spec, folder, None) for entry in lists for spec in _file(entry)]
+    specs = [_placed(spec, folder, False) for entry in lists for spec in _file(entry)]
     named = {Path(spec.config["path"]).name for spec in specs if "path" in spec.config}
     feeds = [entry for entry in entries if entry.suffix.lower() in _FEED_FILES and entry.name not in named]
-    specs += [_placed(spec, folder, None) for entry in feeds for spec in _file(entry)]
+    specs += [_placed(spec, folder, False) for entry in feeds for spec in _file(entry)]
     if not specs:
         raise SourceError(f"{folder} holds no sources.yaml, OPML file or feed.")
     names = [spec.source for spec in specs]
@@ -131,20 +143,18 @@ def _directory(folder: Path) -> list[SourceSpec]:
     return specs
 
 
-def _placed(spec: SourceSpec, folder: Path, sandbox_url: str | None) -> SourceSpec:
-    """The spec with its feed's place made absolute: an address stays, a file beside the list becomes a path or the sandbox's address."""
+def _placed(spec: SourceSpec, folder: Path, served: bool) -> SourceSpec:
+    """The spec with its feed's place made absolute: an address stays, a file beside the list becomes a path.
+
+    `served`: it becomes `sandbox:NAME`, because the world that serves it has another port each time it starts.
+    """
     address = spec.config.get("url")
     if spec.kind != "feed" or not isinstance(address, str) or address.startswith(("http://", "https://")):
         return spec
     rest = {key: value for key, value in spec.config.items() if key != "url"}
-    if sandbox_url is not None:
-        return SourceSpec(
-            spec.source,
-            "feed",
-            {**rest, "url": f"{sandbox_url}/_sandbox/feeds/{Path(address).name}"},
-            spec.weight,
-            spec.enabled,
-        )
+    if served:
+        place = f"{content.SANDBOX_FEED}{Path(address).name}"
+        return SourceSpec(spec.source, "feed", {**rest, "url": place}, spec.weight, spec.enabled)
     place = (folder / address).resolve()
     if not place.is_file():
         raise SourceError(

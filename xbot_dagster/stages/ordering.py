@@ -11,7 +11,7 @@ from datetime import date, datetime
 from typing import Any
 
 from xbot_dagster.domain.content import slots
-from xbot_dagster.domain.content.brief import MIN_THREAD_PARTS, Brief, Voice
+from xbot_dagster.domain.content.brief import MAX_THREAD_PARTS, MIN_THREAD_PARTS, Brief, Voice
 from xbot_dagster.domain.content.chain import ChainConfig
 from xbot_dagster.domain.content.seeding import seeded_id
 from xbot_dagster.domain.content.slots import DayRules
@@ -25,7 +25,6 @@ from xbot_dagster.store.deployment import Account
 log = logging.getLogger("xbot")
 
 THREAD_SHARE = 0.1  # of the slots whose hour has room for every part
-LONGEST_THREAD = 3
 MAX_WEIGHTED = 280
 
 
@@ -132,11 +131,13 @@ class Orders:
         )
 
     def parts(self, hour: int, taken: Sequence[datetime], draw: float) -> int:
-        """1, or the length of a thread where the hour is still empty and takes every part."""
-        longest = min(LONGEST_THREAD, self.settings.MAX_POSTS_PER_HOUR)
-        if longest < MIN_THREAD_PARTS or draw >= self.thread_share:
+        """1, or the length of a thread: 2 to 6 parts, never more than the hour still takes, for each part counts as a post."""
+        if draw >= self.thread_share:
             return 1
-        return longest if slots.room_in(self.day, hour, self.rules, taken, self.now) >= longest else 1
+        longest = min(MAX_THREAD_PARTS, slots.room_in(self.day, hour, self.rules, taken, self.now))
+        if longest < MIN_THREAD_PARTS:
+            return 1
+        return MIN_THREAD_PARTS + int(draw / self.thread_share * (longest - MIN_THREAD_PARTS + 1))
 
     def assigned(self, slot: Slot, assigned: Assignment | None, taken: Sequence[datetime], rng: Any) -> Slot:
         """The slot as a running experiment wants it."""

@@ -19,7 +19,7 @@ from xbot_dagster.settings import Settings
 from xbot_dagster.stages import approve, gates
 from xbot_dagster.stages.planner import Planner, PlanningTools, PlanReport, TickEnds, merged
 from xbot_dagster.stages.slot import Assign, Assignment, PolicySource, Scorer
-from xbot_dagster.store import decisions, deployment
+from xbot_dagster.store import decisions, deployment, drafts
 from xbot_dagster.store.cache import Cache
 from xbot_dagster.store.usage import UsageLedger
 
@@ -31,8 +31,8 @@ DEFAULT_PER_HOUR = 2
 
 
 def needs_planning(conn: Connection, now: datetime, per_hour: int = DEFAULT_PER_HOUR) -> list[str]:
-    """Accounts whose local day still lacks decisions: one query, then arithmetic. `per_hour`: MAX_POSTS_PER_HOUR."""
-    wanting = []
+    """Accounts whose local day still lacks decisions, or whose drafts ran out unread. `per_hour`: MAX_POSTS_PER_HOUR."""
+    wanting, overdue = [], drafts.accounts_overdue(conn)
     for row in decisions.planning_state(conn):
         values = row["learning"] or {}
         standard = 8 if row["family"] == "sandbox" else 6
@@ -44,7 +44,7 @@ def needs_planning(conn: Connection, now: datetime, per_hour: int = DEFAULT_PER_
             int(values.get("posts_per_day", standard)),
         )
         stopped = (row["controls"] or {}).get("stop_llm", True)
-        if not stopped and slots.still_needed(now, rules, row["slots"]) > 0:
+        if row["account"] in overdue or (not stopped and slots.still_needed(now, rules, row["slots"]) > 0):
             wanting.append(row["account"])
     return wanting
 
@@ -63,11 +63,11 @@ def run(
     assign: Assign | None = None,
 ) -> PlanReport:
     """Plan for every enabled account (or those named). One account's trouble costs the others nothing, the LLM's ends the tick."""
+    approve.expire(engine, clock)
     if settings.AI_QUOTA_CIRCUIT_OPEN:
         log.info("[PLAN_JOB] ⏭️ Skipping: AI_QUOTA_CIRCUIT_OPEN=true")
         return PlanReport(skipped={"*": "AI_QUOTA_CIRCUIT_OPEN=true"})
     llm.begin_tick()
-    approve.expire(engine, clock)
     UsageLedger(engine, settings, clock).sweep()
     with engine.begin() as conn:
         chosen = [each for each in deployment.accounts(conn) if accounts is None or each.account in accounts]
@@ -81,4 +81,5 @@ def run(
             report = merged(report, replace(planner.report, skipped={account.account: str(end)}))
             break
     gates.alert_dead_gates(engine)
+    approve.alert_backlog(engine)
     return report

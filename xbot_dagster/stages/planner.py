@@ -17,17 +17,16 @@ from xbot_dagster.domain.content.brief import HOOKS
 from xbot_dagster.domain.content.seeding import seeded
 from xbot_dagster.domain.content.slots import DayRules
 from xbot_dagster.domain.learning import policy as learning
-from xbot_dagster.domain.measuring.embedders import Embedder, WordLlamaEmbedder
 from xbot_dagster.errors import BudgetExceeded, CircuitOpen, QuotaExhausted
-from xbot_dagster.llm.client import BudgetedClient, OpenAiEmbedder
+from xbot_dagster.llm.client import BudgetedClient
 from xbot_dagster.llm.ledger import LlmAnswerUnusable, LlmFailed
 from xbot_dagster.settings import Settings
-from xbot_dagster.stages import approve, drafting, gates
+from xbot_dagster.stages import approve, drafting, gates, shortage
 from xbot_dagster.stages.drafting import Placed
 from xbot_dagster.stages.ordering import THREAD_SHARE, Orders, Proposal
 from xbot_dagster.stages.slot import Assign, PolicySource, Scorer
-from xbot_dagster.store import alerts, config, decisions, drafts
 from xbot_dagster.store import candidates as candidate_store
+from xbot_dagster.store import config, decisions, drafts
 from xbot_dagster.store.cache import Cache
 from xbot_dagster.store.candidates import Candidate
 from xbot_dagster.store.config import LiveConfig
@@ -70,11 +69,6 @@ class TickEnds(Exception):
     """The LLM cannot be used any more in this tick; carries the reason. Never leaves this module."""
 
 
-def make_embedder(settings: Settings, llm: BudgetedClient, account: str) -> Embedder:
-    """The embedder of this deployment (EMBEDDER)."""
-    return WordLlamaEmbedder() if settings.embedder == "wordllama" else OpenAiEmbedder(llm, account)
-
-
 def day_rules(settings: Settings, live: LiveConfig, zone: str) -> DayRules:
     """One account's limits: the stricter of the two intervals."""
     interval = max(float(settings.MIN_POST_INTERVAL_MINUTES), live.post_interval_min)
@@ -90,7 +84,7 @@ class Planner:
         name = account.account
         self.tools, self.account = tools, account
         self.scorer = tools.scorer_for(name) if tools.scorer_for else None
-        self.embedder = make_embedder(tools.settings, tools.llm, name)
+        self.embedder = drafting.make_embedder(tools.settings, tools.llm, name)
         self.report = PlanReport()
         self.now = tools.clock.now()
         with tools.engine.begin() as conn:
@@ -122,11 +116,13 @@ class Planner:
             held = decisions.day(conn, name, *self.bounds, self.day)
             waiting = candidate_store.fresh(conn, name, topics=self.live.topics_allowed)
             pending = decisions.pending_posts(conn, name, self.account.zone)
+            shortage.close_when_over(conn, name, self.live.topics_allowed)
         need = slots.still_needed(self.now, self.rules, held.slots)
         if need == 0:
             return PlanReport(skipped={name: "the day is planned"})
         if not waiting:
-            self._alert_empty_queue()
+            with self.tools.engine.begin() as conn:
+                shortage.raise_for(conn, name, self.live.topics_allowed)
             return PlanReport(skipped={name: "the queue of candidates is empty"})
         order = scoring.diverse_order([(each.topic, each.score) for each in waiting], held.topics)
         queue = [waiting[index] for index in order]
@@ -219,7 +215,8 @@ class Planner:
             self._return(candidate)
             log.warning("[PLAN_JOB] ⏭️ Skipping: %s", error.message)
             raise TickEnds(error.message) from None
-        self.tools.cache.remove_from_queue(name, str(candidate.candidate_id))
+        if not placed.unjudged:  # else the candidate stays for a better moment
+            self.tools.cache.remove_from_queue(name, str(candidate.candidate_id))
         drafting.announce(placed, self.tools.settings)
         self._count(placed)
         if placed.unjudged:
@@ -229,6 +226,8 @@ class Planner:
     def _return(self, candidate: Candidate, state: str = "fresh", reason: str | None = None) -> None:
         with self.tools.engine.begin() as conn:
             candidate_store.finish(conn, candidate.candidate_id, state, reason)
+        if state != "fresh":
+            self.tools.cache.remove_from_queue(self.account.account, str(candidate.candidate_id))
 
     def _count(self, placed: Placed) -> None:
         self.report = replace(
@@ -238,20 +237,6 @@ class Planner:
             blocked=self.report.blocked + (placed.status == "blocked"),
             decisions=(*self.report.decisions, str(placed.decision_id)),
         )
-
-    def _alert_empty_queue(self) -> None:
-        name = self.account.account
-        log.warning("[PLAN_JOB] ⚠️ queue is empty account=%s", name)
-        with self.tools.engine.begin() as conn:
-            alerts.raise_alert(
-                conn,
-                "candidate_queue_empty",
-                name,
-                severity="warning",
-                message=f"There is no candidate to write about for account {name}.",
-                fix="Run: xbot candidates refresh, and look at: xbot sources stats",
-                account=name,
-            )
 
 
 def _still_free(at: datetime, taken: Sequence[datetime], rules: DayRules, now: datetime) -> bool:

@@ -5,31 +5,26 @@ Idempotent: an item is stored once per account (by its hash), and a second run o
 
 import logging
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
 
 from sqlalchemy import Connection, Engine
 
 from xbot_dagster.clock import Clock
 from xbot_dagster.domain.content import scoring
-from xbot_dagster.domain.content import sources as content
 from xbot_dagster.domain.content.seeding import seeded_id
 from xbot_dagster.domain.content.sources import Item
 from xbot_dagster.domain.content.text import content_hash
-from xbot_dagster.errors import SourceError
 from xbot_dagster.settings import Settings
-from xbot_dagster.stages import fetching
-from xbot_dagster.stages.loading import bundled_sources, load_sources
+from xbot_dagster.stages import fetching, shortage
+from xbot_dagster.stages.reading import Reading, read_sources
 from xbot_dagster.store import candidates as store
 from xbot_dagster.store import config
 from xbot_dagster.store import sources as source_store
 from xbot_dagster.store.cache import Cache
 from xbot_dagster.store.candidates import NewCandidate
 from xbot_dagster.store.sources import Source, SourceRun
-
-__all__ = ["RefreshReport", "SourceReport", "bundled_sources", "load_sources", "read_sources", "run"]
 
 log = logging.getLogger("xbot")
 
@@ -73,33 +68,22 @@ class RefreshReport:
         return tuple(source for source in self.sources if source.status not in ("ok", "unchanged"))
 
 
-@dataclass(frozen=True)
-class Reading:
-    """What one source said: its items, or why there are none."""
-
-    source: Source
-    status: str
-    items: tuple[Item, ...] = ()
-    etag: str | None = None
-    last_modified: str | None = None
-
-    @property
-    def ok(self) -> bool:
-        return self.status in ("ok", "unchanged")
-
-
 def run(
     engine: Engine,
     clock: Clock,
     settings: Settings,
     cache: Cache,
     *,
+    world: Callable[[], str] | None = None,
     resolve: fetching.Resolver = fetching.system_resolver,
 ) -> RefreshReport:
-    """One refresh of every account's enabled sources. A source that fails is reported and costs the others nothing."""
+    """One refresh of every account's enabled sources. A source that fails is reported and costs the others nothing.
+
+    `world`: the address of the sandbox's world, asked for only when a source is one of its feeds.
+    """
     with engine.begin() as conn:
         wanted = source_store.sources(conn, enabled_only=True)
-    readings = read_sources(wanted, settings, resolve=resolve)
+    readings = read_sources(wanted, settings, world=world, resolve=resolve)
     total = RefreshReport()
     with engine.begin() as conn:
         expired, returned = store.expire(conn), store.return_abandoned(conn)
@@ -108,6 +92,7 @@ def run(
             mine = [reading for reading in readings if reading.source.account == account]
             total = _merge(total, _store(conn, settings, account, mine, clock.now()))
             queue = store.fresh(conn, account, limit=10_000)
+            shortage.close_when_over(conn, account, config.read_config(conn, settings, account).topics_allowed)
         cache.replace_queue(account, {str(each.candidate_id): each.score for each in queue})
         cache.remember_hashes(account, [each.content_hash for each in queue])
     for source in total.failed:
@@ -121,56 +106,6 @@ def run(
         total.queue_depth,
     )
     return _merge(total, RefreshReport(expired=expired))
-
-
-def read_sources(
-    wanted: Sequence[Source], settings: Settings, *, resolve: fetching.Resolver = fetching.system_resolver
-) -> list[Reading]:
-    """Read sources in their order; feeds from the web side by side."""
-    online = [s for s in wanted if s.kind == "feed" and "path" not in s.config]
-    answers = fetching.fetch_all(
-        [fetching.Wanted(s.source, str(s.config.get("url", "")), s.etag, s.last_modified) for s in online],
-        timeout_seconds=settings.FEED_TIMEOUT_SECONDS,
-        allow_loopback=settings.feed_allow_loopback,
-        resolve=resolve,
-    )
-    fetched = dict(zip((s.source for s in online), answers, strict=True))
-    return [_read(source, fetched.get(source.source)) for source in wanted]
-
-
-def _read(source: Source, fetched: fetching.FetchResult | None) -> Reading:
-    try:
-        if isinstance(fetched, fetching.Failed):
-            return Reading(source, fetched.reason)
-        if isinstance(fetched, fetching.Unchanged):
-            return Reading(source, "unchanged")
-        if isinstance(fetched, fetching.Fetched):
-            items = content.parse_feed(fetched.body, source.source, source.config)
-            return Reading(source, "ok", tuple(items), fetched.etag, fetched.last_modified)
-        if source.kind == "feed":
-            return Reading(
-                source,
-                "ok",
-                tuple(content.parse_feed(_file(Path(source.config["path"])), source.source, source.config)),
-            )
-        if source.kind == "topic_bank":
-            return Reading(source, "ok", tuple(content.bank_items(source.config, f"topic bank '{source.source}'")))
-        if source.kind == "evergreen":
-            return Reading(
-                source, "ok", tuple(content.evergreen_items(source.config, f"evergreen source '{source.source}'"))
-            )
-    except SourceError as error:
-        return Reading(source, error.message)
-    return Reading(source, "ok")
-
-
-def _file(path: Path) -> bytes:
-    try:
-        if path.stat().st_size > fetching.MAX_FEED_BYTES:
-            raise SourceError(f"The feed {path.name} is larger than {fetching.MAX_FEED_BYTES // 1_000_000} MB.")
-        return path.read_bytes()
-    except OSError as error:
-        raise SourceError(f"The feed {path} cannot be read: {error.strerror}.") from None
 
 
 def _store(

@@ -21,7 +21,6 @@ from xbot_dagster.llm.ledger import LlmAnswerUnusable, LlmFailed
 from xbot_dagster.settings import Settings
 from xbot_dagster.stages import approve, drafting, gates
 from xbot_dagster.stages.drafting import Placed
-from xbot_dagster.stages.planner import make_embedder
 from xbot_dagster.stages.slot import Assign, Slot
 from xbot_dagster.store import config, decisions, deployment, drafts
 from xbot_dagster.store import replies as store
@@ -121,7 +120,7 @@ def _one_account(
     now = clock.now()
     mentions = source.mentions(account.account, account.handle, now - LOOK_BACK)
     with engine.begin() as conn:
-        new, stopped = _receive(conn, account, mentions, now)
+        new, stopped = receive(conn, account, mentions, now)
         live = config.read_config(conn, settings, account.account)
         room = settings.REPLY_MAX_PER_DAY - store.planned_since(conn, account.account)
         targets = store.best(conn, account.account, max(0, min(room, PER_RUN)))
@@ -150,7 +149,7 @@ def _one_account(
     return report
 
 
-def _receive(conn: Connection, account: Account, mentions: Sequence[Mention], now: datetime) -> tuple[int, int]:
+def receive(conn: Connection, account: Account, mentions: Sequence[Mention], now: datetime) -> tuple[int, int]:
     """Store who addressed us; (new targets, people who asked us to stop)."""
     stopped = 0
     targets = []
@@ -202,7 +201,7 @@ def _answer(
     """Write the reply to one target; None when the writer's answer was unusable."""
     rng = seeded(seed, "reply", account.account, target.target_tweet_id)
     slot = _order(engine, settings, llm, account, target, now, number, seed, float(rng.random()))
-    embedder = make_embedder(settings, llm, account.account)
+    embedder = drafting.make_embedder(settings, llm, account.account)
     with engine.begin() as conn:
         assigned = assign(conn, slot) if assign else None
     if assigned is not None:
@@ -254,7 +253,7 @@ def _order(
     minute = (now + FIRST_DELAY + (number + draw) * SPREAD).replace(second=0, microsecond=0)
     at = slots.after_quiet(minute, account.zone, live.quiet_hours)
     fixed = settings.family == "sandbox"
-    embedder = make_embedder(settings, llm, account.account)
+    embedder = drafting.make_embedder(settings, llm, account.account)
     return Slot(
         decision_id=seeded_id(seed, "reply", account.account, target.target_tweet_id) if fixed else uuid.uuid4(),
         account=account,

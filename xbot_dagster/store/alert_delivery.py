@@ -25,6 +25,7 @@ _CAUSE_GONE = """
             SELECT FROM budget_days b
             WHERE b.budget_day = :day AND b.account = '' AND b.provider = 'openai' AND b.circuit_open)
         WHEN 'llm_budget_exceeded' THEN a.subject <> cast(:day AS text)
+        WHEN 'approval_backlog' THEN NOT EXISTS (SELECT FROM content_metadata d WHERE d.status = 'awaiting_approval')
         WHEN 'guard_failed' THEN a.last_seen_at < xbot_now() - interval '1 hour'
         ELSE a.state = 'acknowledged' AND a.rule IN ('duplicate_post', 'late_post')
              AND a.last_seen_at < xbot_now() - interval '1 day'

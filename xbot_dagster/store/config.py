@@ -47,7 +47,13 @@ def defaults(settings: Settings) -> dict[str, dict[str, Any]]:
             "quiet_hours": [2, 3, 4, 5],
             "posts_per_day": 8 if sandbox else 6,
         },
-        "content_config": {"topics_allowed": []},
+        "content_config": {
+            "topics_allowed": [],
+            "url_policy": "block",
+            "domains_allowed": [],
+            "mentions_allowed": [],
+            "thread_share": 0.1,
+        },
         "controls": {"stop_posting": False, "stop_llm": False},
     }
 
@@ -107,15 +113,18 @@ def write(conn: Connection, settings: Settings, key: str, name: str, value: Any,
     if name not in defaults(settings)[key]:
         raise ConfigError(f"'{key}' has no value '{name}'.", f"Known: {', '.join(defaults(settings)[key])}.")
     try:
+        written = json.dumps(value, allow_nan=False)
+    except ValueError:
+        raise ConfigError(f"'{name}' must be a number that JSON can hold, got {value}.") from None
+    try:
         conn.execute(
             text(
                 "INSERT INTO bot_config (environment, account, config_key, config_value) "
                 "VALUES (:env, :account, :key, jsonb_build_object(cast(:name AS text), cast(:value AS jsonb))) "
                 "ON CONFLICT (environment, account, config_key) "
-                "DO UPDATE SET config_value = bot_config.config_value || EXCLUDED.config_value, "
-                "updated_by = coalesce(nullif(current_setting('xbot.actor', true), ''), 'system')"
+                "DO UPDATE SET config_value = bot_config.config_value || EXCLUDED.config_value"
             ),
-            {"env": settings.app_env, "account": account, "key": key, "name": name, "value": json.dumps(value)},
+            {"env": settings.app_env, "account": account, "key": key, "name": name, "value": written},
         )
     except IntegrityError as error:
         raise ConfigError(str(error.orig).splitlines()[0].removeprefix("bot_config: ").strip() + ".") from None

@@ -12,10 +12,6 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
-from xbot_dagster.domain.content.duplicate import WINDOW_DAYS as DUPLICATE_DAYS
-from xbot_dagster.domain.content.duplicate import Nearest
-from xbot_dagster.domain.content.rotation import WINDOW_DAYS as ROTATION_DAYS
-from xbot_dagster.domain.content.rotation import TopicCount
 from xbot_dagster.store.engine import one
 
 # A slot that was planned counts against the day, except where nothing will come of it and the planner may try again.
@@ -23,7 +19,7 @@ _COUNTS = (
     "status NOT IN ('blocked', 'cancelled') AND decision_type IN ('single', 'thread') AND generation_source <> 'import'"
 )
 # What has been said or is about to be: never what was blocked, rejected, expired or taken back.
-_SAID = "('queued', 'awaiting_approval', 'posting', 'posted', 'shadowed', 'in_doubt', 'needs_human')"
+SAID = "('queued', 'awaiting_approval', 'posting', 'posted', 'shadowed', 'in_doubt', 'needs_human')"
 
 
 @dataclass(frozen=True)
@@ -112,29 +108,31 @@ class PendingPost:
 _PLAIN = [name for name in NewDecision.__dataclass_fields__ if name not in ("parts", "embedding", "predicted")]
 
 
+_INSERT = text(
+    f"WITH decision AS (INSERT INTO content_metadata ({', '.join(_PLAIN)}, text, embedding, predicted) "
+    f"VALUES ({', '.join(':' + n for n in _PLAIN)}, :text, cast(:embedding AS vector), cast(:predicted AS jsonb)) RETURNING decision_id) "
+    "INSERT INTO decision_parts (decision_id, part, text) "
+    "SELECT decision_id, n - 1, t FROM decision, unnest(cast(:parts AS text[])) WITH ORDINALITY AS p(t, n)"
+)
+
+
 def insert(conn: Connection, decision: NewDecision) -> None:
-    """Write a decision with its parts. The text of a thread is its parts joined by empty lines."""
-    values = {name: getattr(decision, name) for name in _PLAIN}
-    vector = None if decision.embedding is None else "[" + ",".join(f"{float(x):.7g}" for x in decision.embedding) + "]"
+    """Write a decision with its parts, in one statement. The text of a thread is its parts joined by empty lines."""
     conn.execute(
-        text(
-            f"INSERT INTO content_metadata ({', '.join(_PLAIN)}, text, embedding, predicted) VALUES ({', '.join(':' + n for n in _PLAIN)}, "
-            ":text, cast(:embedding AS vector), cast(:predicted AS jsonb))"
-        ),
+        _INSERT,
         {
-            **values,
+            **{name: getattr(decision, name) for name in _PLAIN},
             "text": "\n\n".join(decision.parts),
-            "embedding": vector,
+            "embedding": None if decision.embedding is None else vector_text(decision.embedding),
             "predicted": json.dumps(decision.predicted) if decision.predicted is not None else None,
+            "parts": list(decision.parts),
         },
     )
-    conn.execute(
-        text(
-            "INSERT INTO decision_parts (decision_id, part, text) "
-            "SELECT :id, n - 1, t FROM unnest(cast(:parts AS text[])) WITH ORDINALITY AS p(t, n)"
-        ),
-        {"id": decision.decision_id, "parts": list(decision.parts)},
-    )
+
+
+def vector_text(vector: Sequence[float]) -> str:
+    """A vector as pgvector reads it."""
+    return "[" + ",".join([f"{x:.7g}" for x in vector]) + "]"
 
 
 def insert_choice(conn: Connection, decision_id: UUID, choice: Choice) -> None:
@@ -187,7 +185,7 @@ def pending_posts(conn: Connection, account: str, zone: str) -> list[PendingPost
     rows = conn.execute(
         text(
             "SELECT c.arm, extract(hour FROM c.scheduled_at AT TIME ZONE :zone)::int AS hour, c.topic, c.hook_pattern, c.novelty "
-            f"FROM content_metadata c WHERE c.account = :account AND c.status IN {_SAID} AND c.arm IS NOT NULL "
+            f"FROM content_metadata c WHERE c.account = :account AND c.status IN {SAID} AND c.arm IS NOT NULL "
             "AND c.decision_type IN ('single', 'thread') AND c.scheduled_at > xbot_now() - interval '2 days' "
             "AND NOT EXISTS (SELECT 1 FROM outcomes o WHERE o.decision_id = c.decision_id AND o.collected_pass IN (1, 2)) "
             "ORDER BY c.scheduled_at, c.decision_id"
@@ -198,56 +196,6 @@ def pending_posts(conn: Connection, account: str, zone: str) -> list[PendingPost
         PendingPost(row.arm, row.hour, {"topic": row.topic, "hook": row.hook_pattern, "novelty": row.novelty})
         for row in rows
     ]
-
-
-def exact_match(conn: Connection, content_hash: str, decision_id: UUID) -> str | None:
-    """Another decision of any account with the same text hash, said or to be said within the window."""
-    row = one(
-        conn,
-        f"SELECT decision_id FROM content_metadata WHERE content_hash = :hash AND decision_id <> :id AND status IN {_SAID} "
-        "AND coalesce(scheduled_at, created_at) > xbot_now() - make_interval(days => :days) LIMIT 1",
-        hash=content_hash,
-        id=decision_id,
-        days=DUPLICATE_DAYS,
-    )
-    return str(row.decision_id) if row else None
-
-
-def nearest(conn: Connection, vector: Sequence[float], embedder: str, decision_id: UUID) -> Nearest | None:
-    """The closest text of all accounts within the window, by the same embedder and never the decision itself.
-
-    Uses the HNSW index; the iterative scan goes on until a row passes the filters, so a filtered index finds what is there.
-    """
-    conn.execute(text("SET LOCAL hnsw.iterative_scan = strict_order"))
-    row = one(
-        conn,
-        "SELECT decision_id, 1 - (embedding <=> cast(:vector AS vector)) AS similarity FROM content_metadata "
-        f"WHERE embedding IS NOT NULL AND embedder = :embedder AND decision_id <> :id AND status IN {_SAID} "
-        "AND coalesce(scheduled_at, created_at) > xbot_now() - make_interval(days => :days) "
-        "ORDER BY embedding <=> cast(:vector AS vector) LIMIT 1",
-        vector="[" + ",".join(f"{float(x):.7g}" for x in vector) + "]",
-        embedder=embedder,
-        id=decision_id,
-        days=DUPLICATE_DAYS,
-    )
-    return Nearest(min(1.0, max(-1.0, float(row.similarity))), str(row.decision_id)) if row else None
-
-
-def topic_count(conn: Connection, account: str, topic: str, decision_id: UUID) -> TopicCount:
-    """The account's posts of the rotation window and how many topics it has at hand; the decision itself is left out."""
-    row = one(
-        conn,
-        "SELECT count(*) FILTER (WHERE topic = :topic) AS of_topic, count(*) AS of_all, "
-        "(SELECT count(DISTINCT t) FROM (SELECT topic AS t FROM content_candidates WHERE account = :account AND state = 'fresh' "
-        "UNION SELECT cast(:topic AS text)) AS topics) AS available FROM content_metadata "
-        f"WHERE account = :account AND decision_id <> :id AND status IN {_SAID} AND decision_type IN ('single', 'thread') "
-        "AND scheduled_at > xbot_now() - make_interval(days => :days)",
-        account=account,
-        topic=topic,
-        id=decision_id,
-        days=ROTATION_DAYS,
-    )
-    return TopicCount(int(row.of_topic), int(row.of_all), int(row.available))
 
 
 def decisions_of_prompt(conn: Connection, account: str, prompt_version: str) -> int:

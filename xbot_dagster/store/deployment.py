@@ -1,5 +1,6 @@
 """The deployment's stamp and its accounts."""
 
+import json
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -8,6 +9,7 @@ from sqlalchemy import Connection, text
 
 from xbot_dagster.errors import DatabaseError, NotFound
 from xbot_dagster.settings import Settings
+from xbot_dagster.store import audit
 from xbot_dagster.store.engine import one
 
 DEFAULT_ACCOUNT = "default"
@@ -80,6 +82,32 @@ def add_account(conn: Connection, account: str, handle: str, zone: str, **column
         ),
         {"account": account, "handle": handle, "zone": zone, **columns},
     )
+
+
+# What an operator may change of an account; each column's own CHECK holds its values.
+CHANGEABLE = ("approval_posts", "approval_replies", "replies_enabled", "daily_llm_limit_usd", "enabled", "voice")
+
+
+def change_account(conn: Connection, name: str, changes: dict[str, Any]) -> Account:
+    """Set columns of CHANGEABLE. Raises NotFound."""
+    before = account(conn, name)
+    if unknown := set(changes) - set(CHANGEABLE):
+        raise ValueError(f"not changeable: {sorted(unknown)}")
+    values = {key: json.dumps(value) if key == "voice" else value for key, value in changes.items()}
+    if values:
+        sets = ", ".join(f"{key} = {f'cast(:{key} AS jsonb)' if key == 'voice' else f':{key}'}" for key in values)
+        conn.execute(text(f"UPDATE accounts SET {sets} WHERE account = :account"), {**values, "account": name})
+    after = account(conn, name)
+    differing = [key for key in changes if getattr(before, key) != getattr(after, key)]
+    if differing:
+        audit.record(
+            conn,
+            "ACCOUNT_CHANGED",
+            "accounts",
+            {key: {"before": getattr(before, key), "after": getattr(after, key)} for key in differing},
+            account=name,
+        )
+    return after
 
 
 def accounts(conn: Connection, *, enabled_only: bool = True) -> list[Account]:

@@ -184,6 +184,17 @@ def overdue(conn: Connection) -> list[UUID]:
     return list(rows.scalars())
 
 
+def accounts_overdue(conn: Connection) -> set[str]:
+    """Accounts with awaiting decisions whose time is over."""
+    return set(
+        conn.execute(
+            text(
+                "SELECT DISTINCT account FROM content_metadata WHERE status = 'awaiting_approval' AND expires_at <= xbot_now()"
+            )
+        ).scalars()
+    )
+
+
 def record_edit(
     conn: Connection,
     decision_id: UUID,

@@ -39,7 +39,8 @@ def make_engine(url: str | URL, clock: Clock, *, run_id: str = "", actor: str = 
         connect_args={
             "connect_timeout": 10,
             "application_name": "xbot",
-            "options": "-c statement_timeout=120000 -c timezone=UTC",
+            # The vector index searches on until a row passes the filters, or a filtered search would miss what is there.
+            "options": "-c statement_timeout=120000 -c timezone=UTC -c hnsw.iterative_scan=strict_order",
         },
     )
 

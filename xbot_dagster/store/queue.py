@@ -76,14 +76,3 @@ def drop_candidates(conn: Connection, account: str | None) -> int:
         {"account": account},
     )
     return done.rowcount
-
-
-def newest_candidates(conn: Connection, account: str, run_id: str, limit: int = 5) -> list[str]:
-    """Titles of the best candidates that a run brought."""
-    rows = conn.execute(
-        text(
-            "SELECT title FROM content_candidates WHERE account = :account AND run_id = :run_id ORDER BY score DESC, content_hash LIMIT :limit"
-        ),
-        {"account": account, "run_id": run_id, "limit": limit},
-    )
-    return list(rows.scalars())

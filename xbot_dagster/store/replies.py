@@ -29,6 +29,17 @@ class Target:
     state_reason: str | None = None
 
 
+@dataclass(frozen=True)
+class DueReply:
+    """A reply that may be published now, with what it answers."""
+
+    decision_id: UUID
+    account: str
+    target_tweet_id: str
+    target_text: str
+    target_posted_at: datetime
+
+
 _COLUMNS = ", ".join(Target.__dataclass_fields__)
 
 
@@ -157,3 +168,27 @@ def reply_decision(conn: Connection, account: str, tweet_id: str) -> UUID | None
         tweet=tweet_id,
     )
     return row.decision_id if row else None
+
+
+def due_replies(conn: Connection) -> list[DueReply]:
+    """Replies to stored targets whose time has come, oldest first."""
+    rows = conn.execute(
+        text(
+            "SELECT c.decision_id, c.account, c.target_tweet_id, t.target_text, t.target_posted_at FROM content_metadata c "
+            "JOIN reply_targets t USING (account, target_tweet_id) WHERE c.status = 'queued' AND c.decision_type = 'reply' "
+            "AND c.scheduled_at <= xbot_now() AND coalesce(c.not_before, '-infinity') <= xbot_now() "
+            "AND t.target_posted_at IS NOT NULL AND (NOT c.approval_required OR c.approved_at IS NOT NULL) "
+            "ORDER BY c.scheduled_at, c.decision_id"
+        )
+    )
+    return [DueReply(**row) for row in rows.mappings()]
+
+
+def hold(conn: Connection, decision_ids: Sequence[UUID], until: datetime) -> None:
+    """Keep replies in the queue until an instant."""
+    conn.execute(
+        text(
+            "UPDATE content_metadata SET not_before = :until, updated_at = xbot_now() WHERE decision_id = ANY(:ids) AND status = 'queued'"
+        ),
+        {"ids": list(decision_ids), "until": until},
+    )

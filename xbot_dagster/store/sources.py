@@ -1,7 +1,7 @@
-"""Content sources as rows: what is configured, when it was read, how it went; and the voice things are said in."""
+"""Content sources as rows: what is configured, when it was read, how it went."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -143,13 +143,3 @@ def performance(conn: Connection, account: str | None = None) -> list[dict[str, 
         {"account": account},
     )
     return [dict(row) for row in rows.mappings()]
-
-
-def set_voice(conn: Connection, account: str, voice: Mapping[str, Any]) -> None:
-    """Store an account's (checked) voice file. Raises NotFound."""
-    done = conn.execute(
-        text("UPDATE accounts SET voice = cast(:voice AS jsonb) WHERE account = :account"),
-        {"account": account, "voice": json.dumps(voice)},
-    )
-    if done.rowcount == 0:
-        raise NotFound(f"There is no account '{account}'.", "List them with: xbot accounts list")

@@ -8,7 +8,7 @@ import json
 import logging
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -88,11 +88,14 @@ class UsageLedger:
                     "simulated": self.settings.simulated,
                 },
             ).one()
-        if row.usage_id is None:
-            self._refuse(day, account, amount)
+            entry: int | None = row.usage_id
+            outcome = self._refusal(conn, day, account, amount) if entry is None else entry
+        if not isinstance(outcome, int):
+            # Raised after the transaction: what a refusal writes (the circuit, its alert) must stay.
+            raise outcome
         if row.over:
             self._alert_overspend(day)
-        return int(row.usage_id)
+        return outcome
 
     def settle(
         self,
@@ -139,29 +142,25 @@ class UsageLedger:
                 )
         return len(stale)
 
-    def _refuse(self, day: date, account: str, amount: float) -> NoReturn:
-        with self.engine.begin() as conn:
-            budget = read_budget(conn, day, self.settings.DAILY_OPENAI_LIMIT_USD)
-            if budget.circuit_open:
-                raise CircuitOpen(
-                    f"No LLM call is made until {day + timedelta(days=1)}: the circuit is open ({budget.circuit_reason}).",
-                    "Close it with: xbot resume",
-                )
-            hits_deployment = budget.remaining < amount
-            if hits_deployment and self.settings.DISABLE_LLM_WHEN_BUDGET_HIT:
-                open_circuit(conn, day, "daily limit reached")
-        whose, hint = (
-            (
-                f"the daily limit of {self.settings.DAILY_OPENAI_LIMIT_USD:.2f} USD",
-                "Raise DAILY_OPENAI_LIMIT_USD or wait for the next budget day.",
+    def _refusal(self, conn: Connection, day: date, account: str, amount: float) -> BudgetExceeded | CircuitOpen:
+        """Why a call was refused; the first one at the deployment's limit opens the circuit, where that is asked for."""
+        budget = read_budget(conn, day, self.settings.DAILY_OPENAI_LIMIT_USD)
+        if budget.circuit_open:
+            return CircuitOpen(
+                f"No LLM call is made until {day + timedelta(days=1)}: the circuit is open ({budget.circuit_reason}).",
+                "Close it with: xbot resume",
             )
-            if hits_deployment
-            else (
+        if budget.remaining >= amount:
+            whose, hint = (
                 f"the daily cap of account '{account}'",
                 "Raise the account's daily_llm_limit_usd or wait for the next budget day.",
             )
-        )
-        raise BudgetExceeded(f"A call of up to {amount:.6f} USD would pass {whose}.", hint)
+        else:
+            whose = f"the daily limit of {self.settings.DAILY_OPENAI_LIMIT_USD:.2f} USD"
+            hint = "Raise DAILY_OPENAI_LIMIT_USD or wait for the next budget day."
+            if self.settings.DISABLE_LLM_WHEN_BUDGET_HIT:
+                open_circuit(conn, day, "daily limit reached")
+        return BudgetExceeded(f"A call of up to {amount:.6f} USD would pass {whose}.", hint)
 
     def _alert_overspend(self, day: date) -> None:
         log.warning(

@@ -47,19 +47,17 @@ def replace(conn: Connection, decision_id: UUID, verdicts: Sequence[Verdict]) ->
     insert(conn, decision_id, verdicts)
 
 
+_INSERT = text(
+    "INSERT INTO gate_verdicts (decision_id, gate, position, verdict, score, threshold, reason) "
+    "SELECT :id, gate, position, verdict, score, threshold, reason FROM jsonb_to_recordset(cast(:rows AS jsonb)) "
+    "AS r(gate text, position smallint, verdict text, score float8, threshold float8, reason text)"
+)
+
+
 def insert(conn: Connection, decision_id: UUID, verdicts: Sequence[Verdict]) -> None:
     """Write a new decision's verdicts."""
-    conn.execute(
-        text(
-            "INSERT INTO gate_verdicts (decision_id, gate, position, verdict, score, threshold, reason) "
-            "SELECT :id, gate, position, verdict, score, threshold, reason FROM jsonb_to_recordset(cast(:rows AS jsonb)) "
-            "AS r(gate text, position smallint, verdict text, score float8, threshold float8, reason text)"
-        ),
-        {
-            "id": decision_id,
-            "rows": json.dumps([{**verdict.__dict__, "position": n} for n, verdict in enumerate(verdicts)]),
-        },
-    )
+    rows = [{**verdict.__dict__, "position": n} for n, verdict in enumerate(verdicts)]
+    conn.execute(_INSERT, {"id": decision_id, "rows": json.dumps(rows)})
 
 
 def stats(conn: Connection, *, days: int = 7, account: str | None = None) -> list[GateStats]:

@@ -7,14 +7,16 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Engine, text
 
+from tests.content_parts import Writer, trouble
 from tests.unit.content.corpus import GOOD, REWORDED
 from xbot_dagster.clock import FixedClock
 from xbot_dagster.domain.content.text import content_hash
 from xbot_dagster.domain.measuring.embedders import WordLlamaEmbedder
 from xbot_dagster.errors import Conflict, NotFound, UsageError
+from xbot_dagster.llm.client import BudgetedClient
 from xbot_dagster.settings import Settings
-from xbot_dagster.stages import approve
-from xbot_dagster.store import decisions, drafts
+from xbot_dagster.stages import approve, plan
+from xbot_dagster.store import alert_delivery, config, decisions, deployment, drafts
 from xbot_dagster.store.decisions import NewDecision
 
 EMBEDDER = WordLlamaEmbedder()
@@ -75,10 +77,14 @@ def test_a_rejection_needs_a_reason_and_an_id_must_exist(engine: Engine, clock: 
     assert status(engine, waiting) == "awaiting_approval"
 
 
-def test_an_edit_is_judged_again_and_kept_as_an_outcome(engine: Engine, clock: FixedClock, settings: Settings) -> None:
+def test_an_edit_is_judged_again_and_kept_as_an_outcome(
+    engine: Engine, clock: FixedClock, settings: Settings, llm: BudgetedClient
+) -> None:
     waiting = draft(engine, clock)
     with engine.begin() as conn:
-        edited = approve.edit(conn, settings, waiting, [GOOD[9]], "ida", EMBEDDER, "a story is better")
+        edited = approve.edit(
+            conn, settings, waiting, approve.revise(llm, settings, "default", [GOOD[9]]), "ida", "a story is better"
+        )
     assert (edited.status, edited.text, edited.parts) == ("queued", GOOD[9], (GOOD[9],))
     with engine.begin() as conn:
         row = conn.execute(
@@ -89,7 +95,9 @@ def test_an_edit_is_judged_again_and_kept_as_an_outcome(engine: Engine, clock: F
     assert [(e.before, e.after, e.reason) for e in found] == [([GOOD[0]], [GOOD[9]], "a story is better")]
 
 
-def test_an_edit_that_a_gate_refuses_changes_nothing(engine: Engine, clock: FixedClock, settings: Settings) -> None:
+def test_an_edit_that_a_gate_refuses_changes_nothing(
+    engine: Engine, clock: FixedClock, settings: Settings, llm: BudgetedClient
+) -> None:
     waiting = draft(engine, clock)
     draft(engine, clock, REWORDED[1][0], "queued")
     for words, gate in (
@@ -98,22 +106,35 @@ def test_an_edit_that_a_gate_refuses_changes_nothing(engine: Engine, clock: Fixe
         (REWORDED[1][1], "duplicate"),
     ):
         with pytest.raises(UsageError, match=gate), engine.begin() as conn:
-            approve.edit(conn, settings, waiting, [words], "ida", EMBEDDER)
+            approve.edit(conn, settings, waiting, approve.revise(llm, settings, "default", [words]), "ida")
     with engine.begin() as conn:
         assert drafts.decision(conn, waiting).text == GOOD[0]
     with pytest.raises(UsageError, match="1 part"), engine.begin() as conn:
-        approve.edit(conn, settings, waiting, ["one", "two"], "ida", EMBEDDER)
+        approve.edit(conn, settings, waiting, approve.revise(llm, settings, "default", ["one", "two"]), "ida")
+
+
+def test_an_edit_is_moderated_and_one_that_cannot_be_is_refused(
+    engine: Engine, clock: FixedClock, settings: Settings, llm: BudgetedClient, writer: Writer
+) -> None:
+    waiting = draft(engine, clock)
+    writer.flagged = True
+    with pytest.raises(UsageError, match="flagged as violence"), engine.begin() as conn:
+        approve.edit(conn, settings, waiting, approve.revise(llm, settings, "default", [GOOD[9]]), "ida")
+    writer.moderation = trouble(400)
+    with pytest.raises(UsageError, match="not moderated"), engine.begin() as conn:
+        approve.edit(conn, settings, waiting, approve.revise(llm, settings, "default", [GOOD[9]]), "ida")
+    assert status(engine, waiting) == "awaiting_approval"
 
 
 @pytest.mark.parametrize("late", ["posting", "posted", "in_doubt", "expired", "cancelled"])
 def test_what_is_under_way_can_no_longer_be_changed(
-    engine: Engine, clock: FixedClock, settings: Settings, late: str
+    engine: Engine, clock: FixedClock, settings: Settings, llm: BudgetedClient, late: str
 ) -> None:
     gone = draft(engine, clock, status=late)
     with pytest.raises(Conflict), engine.begin() as conn:
         approve.approve(conn, gone, "ida")
     with pytest.raises(Conflict), engine.begin() as conn:
-        approve.edit(conn, settings, gone, [GOOD[9]], "ida", EMBEDDER)
+        approve.edit(conn, settings, gone, approve.revise(llm, settings, "default", [GOOD[9]]), "ida")
     with pytest.raises(Conflict), engine.begin() as conn:
         approve.reschedule(conn, gone, clock.now() + timedelta(days=1), "ida")
 
@@ -153,3 +174,42 @@ def test_unread_drafts_expire_with_an_alert(engine: Engine, clock: FixedClock) -
     assert approve.expire(engine, clock) == []
     with engine.begin() as conn:
         assert conn.execute(text("SELECT state FROM alerts")).scalars().all() == ["closed"]
+
+
+def test_drafts_that_pile_up_are_an_alert_and_their_end_asks_for_a_planning_run(
+    engine: Engine, clock: FixedClock, settings: Settings
+) -> None:
+    waiting = [draft(engine, clock, words) for words in GOOD[:10]]
+    with engine.begin() as conn:
+        config.write(conn, settings, "learning_config", "posts_per_day", 0)
+        assert plan.needs_planning(conn, clock.now()) == []
+    approve.alert_backlog(engine)
+    with engine.begin() as conn:
+        (message,) = conn.execute(text("SELECT message FROM alerts WHERE state = 'open'")).scalars().all()
+        assert message == "10 or more drafts wait for approval."
+    clock.set(clock.now() + timedelta(hours=8))
+    with engine.begin() as conn:
+        assert plan.needs_planning(conn, clock.now()) == ["default"], "else they would stand there until tomorrow"
+    assert sorted(approve.expire(engine, clock)) == sorted(waiting)
+    with engine.begin() as conn:
+        assert plan.needs_planning(conn, clock.now()) == []
+        assert len(alert_delivery.cause_gone(conn, clock.now().date())) == 1
+
+
+def test_the_rules_of_an_account_are_changed_and_recorded(engine: Engine) -> None:
+    with engine.begin() as conn:
+        changed = deployment.change_account(
+            conn, "default", {"approval_posts": "all", "daily_llm_limit_usd": 1.5, "voice": {"tone": "dry"}}
+        )
+        assert (changed.approval_posts, changed.daily_llm_limit_usd, changed.voice) == ("all", 1.5, {"tone": "dry"})
+        again = deployment.change_account(conn, "default", {"approval_posts": "all", "daily_llm_limit_usd": None})
+        assert again.daily_llm_limit_usd is None
+        written = conn.execute(
+            text("SELECT event_data FROM audit_log WHERE event_type = 'ACCOUNT_CHANGED' ORDER BY id")
+        ).scalars()
+        assert [sorted(each) for each in written] == [
+            ["approval_posts", "daily_llm_limit_usd", "voice"],
+            ["daily_llm_limit_usd"],
+        ]
+        with pytest.raises(NotFound):
+            deployment.change_account(conn, "nobody", {"enabled": False})

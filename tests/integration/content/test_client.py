@@ -42,7 +42,7 @@ def test_a_call_is_reserved_settled_and_priced_with_cached_tokens(
 ) -> None:
     result = llm.drafts(BRIEF, account="default")
     assert len(result.drafts) == 2
-    assert (result.prompt_version, result.model, result.repaired) == ("post.v1", "gpt-4o-mini", False)
+    assert (result.prompt_version, result.model, result.repaired) == ("post.v2", "gpt-4o-mini", False)
     row = entries(engine)[0]
     cost = (300 * 0.15 + 100 * 0.075 + 200 * 0.60) / 1e6
     assert (row.state, row.input_tokens, row.cached_tokens, row.output_tokens) == ("settled", 400, 100, 200)
@@ -84,6 +84,16 @@ def test_quota_opens_the_circuit_once_and_a_command_closes_it(
         assert usage.close_circuit(conn, usage.budget_day(clock.now(), llm.settings))
         assert not usage.close_circuit(conn, usage.budget_day(clock.now(), llm.settings))
     assert llm.drafts(BRIEF, account="default").drafts
+
+
+def test_quota_opens_the_circuit_whatever_was_asked(engine: Engine, llm: BudgetedClient, writer: Writer) -> None:
+    writer.moderation = quota()
+    with pytest.raises(QuotaExhausted):
+        llm.moderate(["A short walk."], account="default")
+    with engine.begin() as conn:
+        assert conn.execute(text("SELECT circuit_reason FROM budget_days WHERE account = ''")).scalars().all() == [
+            "insufficient_quota"
+        ]
 
 
 def test_one_repair_and_no_more(engine: Engine, llm: BudgetedClient, writer: Writer) -> None:

@@ -11,8 +11,9 @@ from tests.content_parts import Writer, quota, trouble
 from xbot_dagster.clock import FixedClock
 from xbot_dagster.llm.client import BudgetedClient
 from xbot_dagster.settings import Settings
-from xbot_dagster.stages import plan
+from xbot_dagster.stages import ideas, plan, refresh
 from xbot_dagster.stages.policies import Policies
+from xbot_dagster.store import config
 from xbot_dagster.store.cache import Cache
 
 Parts = tuple[Engine, FixedClock, Settings, BudgetedClient, Cache, Policies]
@@ -107,6 +108,25 @@ def test_insufficient_quota_queues_nothing_and_returns_the_candidate(
     assert run(parts).queued > 0
 
 
+def test_the_alert_of_an_empty_queue_closes_by_itself(parts: Parts) -> None:
+    engine, clock, settings, _, cache, _ = parts
+    state = "SELECT state, message FROM alerts WHERE rule = 'candidate_queue_empty' ORDER BY id DESC LIMIT 1"
+    with engine.begin() as conn:
+        conn.execute(text("DELETE FROM content_candidates"))
+    assert run(parts).skipped == {"default": "the queue of candidates is empty"}
+    assert rows(engine, state)[0].state == "open"
+    refresh.run(engine, clock, settings, cache)
+    assert rows(engine, state)[0].state == "closed"
+    with engine.begin() as conn:
+        config.write(conn, settings, "content_config", "topics_allowed", ["astronomy"])
+    run(parts)
+    assert "40 wait on topics that topics_allowed leaves out" in rows(engine, state)[0].message
+    refresh.run(engine, clock, settings, cache)
+    assert rows(engine, state)[0].state == "open", "what may not be planned does not count"
+    assert ideas.add(engine, clock, settings, cache, "default", "The first clear night", topic="Astronomy")
+    assert rows(engine, state)[0].state == "closed"
+
+
 def test_two_retries_end_the_tick(parts: Parts, writer: Writer) -> None:
     writer.answers = [trouble(503), trouble(503), trouble(503)]
     report = run(parts)
@@ -139,3 +159,21 @@ def test_two_deployments_with_one_seed_decide_alike(parts: Parts) -> None:
         conn.execute(text("UPDATE content_candidates SET state = 'fresh', state_reason = NULL"))
     run(parts)
     assert [tuple(r) for r in rows(parts[0], sql)] == [tuple(r) for r in first]
+
+
+def test_a_thread_has_as_many_parts_as_its_hour_takes(parts: Parts) -> None:
+    engine, _, settings, *_ = parts
+    with engine.begin() as conn:
+        config.write(conn, settings, "content_config", "thread_share", 1)
+        config.write(conn, settings, "learning_config", "post_interval_min", 15)
+    wide = settings.model_copy(update={"MAX_POSTS_PER_HOUR": 6, "MIN_POST_INTERVAL_MINUTES": 0})
+    run((parts[0], parts[1], wide, *parts[3:]))
+    found = rows(
+        engine,
+        "SELECT c.decision_type, count(*) AS parts FROM content_metadata c JOIN decision_parts USING (decision_id) "
+        "WHERE c.status = 'queued' GROUP BY c.decision_id, c.decision_type",
+    )
+    lengths = {row.parts for row in found if row.decision_type == "thread"}
+    assert lengths <= {2, 3, 4}
+    assert len(lengths) > 1
+    assert all(row.parts == 1 for row in found if row.decision_type == "single")

@@ -11,7 +11,7 @@ from werkzeug import Request, Response
 from xbot_dagster.clock import FixedClock
 from xbot_dagster.errors import SourceError
 from xbot_dagster.settings import Settings
-from xbot_dagster.stages import refresh
+from xbot_dagster.stages import loading, refresh
 from xbot_dagster.store import sources as source_store
 from xbot_dagster.store.cache import Cache, rebuild
 
@@ -49,7 +49,7 @@ def test_a_second_run_adds_nothing_and_redis_mirrors_postgres(
     engine: Engine, clock: FixedClock, settings: Settings, cache: Cache, bank: Path
 ) -> None:
     with engine.begin() as conn:
-        refresh.load_sources(conn, bank, "default")
+        loading.load_sources(conn, bank, "default")
     first = refresh.run(engine, clock, settings, cache)
     second = refresh.run(engine, clock, settings, cache)
     assert (first.new, first.duplicates) == (5, 0)
@@ -65,7 +65,7 @@ def test_a_second_run_adds_nothing_and_redis_mirrors_postgres(
 
 def test_without_redis_nothing_is_lost(engine: Engine, clock: FixedClock, settings: Settings, bank: Path) -> None:
     with engine.begin() as conn:
-        refresh.load_sources(conn, bank, "default")
+        loading.load_sources(conn, bank, "default")
     gone = Cache("redis://127.0.0.1:9/0", "t:")
     assert refresh.run(engine, clock, settings, gone).new == 5
     assert gone.get("default", "anything") is None
@@ -84,7 +84,7 @@ def test_a_feed_is_fetched_conditionally(
 
     httpserver.expect_request("/feed").respond_with_handler(answer)
     with engine.begin() as conn:
-        refresh.load_sources(conn, httpserver.url_for("/feed"), "default")
+        loading.load_sources(conn, httpserver.url_for("/feed"), "default")
     assert refresh.run(engine, clock, settings, cache).new == 2
     again = refresh.run(engine, clock, settings, cache)
     assert asked == [None, '"v1"']
@@ -99,9 +99,9 @@ def test_one_bad_feed_costs_the_others_nothing(
     )
     httpserver.expect_request("/gone").respond_with_data("", status=410)
     with engine.begin() as conn:
-        refresh.load_sources(conn, bank, "default")
-        refresh.load_sources(conn, httpserver.url_for("/html"), "default")
-        refresh.load_sources(conn, httpserver.url_for("/gone"), "default")
+        loading.load_sources(conn, bank, "default")
+        loading.load_sources(conn, httpserver.url_for("/html"), "default")
+        loading.load_sources(conn, httpserver.url_for("/gone"), "default")
     report = refresh.run(engine, clock, settings, cache)
     assert report.new == 5
     assert sorted(source.status.split(":")[0] for source in report.failed)[0] == "HTTP 410"
@@ -116,7 +116,7 @@ def test_used_items_of_a_bank_come_back_after_their_cooldown(
     from datetime import timedelta
 
     with engine.begin() as conn:
-        refresh.load_sources(conn, bank, "default")
+        loading.load_sources(conn, bank, "default")
     refresh.run(engine, clock, settings, cache)
     with engine.begin() as conn:
         conn.execute(text("UPDATE content_candidates SET state = 'used', updated_at = xbot_now()"))
@@ -146,6 +146,6 @@ def test_a_broken_list_is_one_sentence_and_loads_nothing(
     path = tmp_path / "sources.yaml"
     path.write_text(content)
     with pytest.raises(SourceError, match=message), engine.begin() as conn:
-        refresh.load_sources(conn, path, "default")
+        loading.load_sources(conn, path, "default")
     with engine.begin() as conn:
         assert source_store.sources(conn) == []

@@ -1,7 +1,7 @@
 """Replies on a real database: mentions in, opt-outs honoured, drafts over HTTP, approval."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -10,9 +10,10 @@ from sqlalchemy import Engine, text
 
 from tests.content_parts import Writer
 from xbot_dagster.clock import FixedClock
+from xbot_dagster.errors import UserError
 from xbot_dagster.llm.client import BudgetedClient
 from xbot_dagster.settings import Settings, load_settings
-from xbot_dagster.stages import reply
+from xbot_dagster.stages import reply, reply_check
 from xbot_dagster.x.protocols import Mention
 
 
@@ -106,6 +107,49 @@ def test_stop_is_honoured_at_once(
     assert report.opt_outs == 1
     assert [row.status for row in rows(ready, "SELECT status FROM content_metadata")] == ["cancelled"]
     assert reply.run(ready, clock, llm_settings, llm, lambda account: source).decisions == ()
+
+
+def test_just_before_it_goes_out_a_reply_is_checked_against_what_it_answers(
+    ready: Engine, clock: FixedClock, llm_settings: Settings, llm: BudgetedClient, source: Listed
+) -> None:
+    asked = mention(clock, 1, "@xbot_demo how do you begin?", "ida")
+    source.found = [asked, mention(clock, 2, "@xbot_demo which day is the hardest?", "bo")]
+    assert reply.run(ready, clock, llm_settings, llm, lambda account: source).queued == 2
+    assert reply_check.run(ready, clock, llm_settings, lambda account: source).checked == 0, "nothing is due yet"
+    clock.set(clock.now() + timedelta(hours=2))
+    assert reply_check.run(ready, clock, llm_settings, lambda account: source).checked == 2
+    source.found[0] = replace(asked, text="@xbot_demo what do you think of my enemy?")
+    source.found.append(mention(clock, 3, "@xbot_demo stop replying to me", "bo", age=1))
+    report = reply_check.run(ready, clock, llm_settings, lambda account: source)
+    assert (report.checked, report.cancelled) == (0, 2)
+    reasons = rows(ready, "SELECT status, status_reason FROM content_metadata ORDER BY 2")
+    assert [tuple(row) for row in reasons] == [
+        ("cancelled", "the person opted out"),
+        ("cancelled", "the post it answers was changed"),
+    ]
+
+
+def test_a_reply_whose_target_cannot_be_looked_at_waits(
+    ready: Engine, clock: FixedClock, llm_settings: Settings, llm: BudgetedClient, source: Listed
+) -> None:
+    source.found = [mention(clock, 1, "@xbot_demo how do you begin?", "ida")]
+    reply.run(ready, clock, llm_settings, llm, lambda account: source)
+    clock.set(clock.now() + timedelta(hours=2))
+
+    def away(account: str) -> Listed:
+        raise UserError("the session has expired.")
+
+    assert reply_check.run(ready, clock, llm_settings, away).held == 1
+    row = rows(ready, "SELECT status, not_before FROM content_metadata")[0]
+    assert (row.status, row.not_before) == ("queued", clock.now() + reply_check.HOLD)
+    off = llm_settings.model_copy(update={"POSTING_DISABLED": True})
+    clock.set(clock.now() + timedelta(minutes=15))
+    assert reply_check.run(ready, clock, llm_settings, lambda account: Listed()).held == 1, (
+        "an empty list shows nothing"
+    )
+    clock.set(clock.now() + timedelta(minutes=15))
+    assert reply_check.run(ready, clock, off, away) == reply_check.CheckReport(), "nothing goes out: nothing is read"
+    assert reply_check.run(ready, clock, llm_settings, lambda account: source).checked == 1
 
 
 def test_hostile_and_instructing_posts_get_no_answer(

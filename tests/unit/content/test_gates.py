@@ -57,6 +57,12 @@ def test_another_language_is_the_accounts_choice() -> None:
     text = "Der Schlaf ist das beste Mittel, das man seinem Körper jede Nacht geben kann, und er kostet nichts."
     assert not quality.judge([text], "en").passed
     assert quality.judge([text], "de").passed
+    assert quality.judge(
+        ["¿Por qué no dormimos más? La luz de la pantalla nos roba la última hora del día."], "es"
+    ).passed
+    for words in GOOD_ENOUGH:
+        assert quality.judge([words], "en-GB").passed
+        assert quality.judge([words], "de").reason == "written in English instead of 'de'", words
 
 
 def test_a_short_reply_is_no_poor_post() -> None:
@@ -132,6 +138,12 @@ def test_near_misses_are_named() -> None:
     result = chain.run([GOOD[0]], Facts(near=Nearest(0.84, "x"), topics=TopicCount(3, 20, 8)), CONFIG)
     assert result.passed
     assert result.near_misses == ["duplicate"]
+
+
+def test_a_first_post_is_no_near_miss_of_the_rotation() -> None:
+    first = chain.run([GOOD[0]], Facts(topics=TopicCount(0, 0, 8)), CONFIG)
+    assert (first.passed, first.near_misses) == (True, [])
+    assert first.verdicts[-1].reason == "no sample yet: 0 of 10 posts"
 
 
 def test_every_gate_says_how_it_fails_and_none_opens() -> None:

@@ -91,10 +91,10 @@ def edit(service: ServiceOf, caller: Administrator, decision_id: UUID, body: Edi
 
     with service.begin() as conn:
         account = drafts.decision(conn, decision_id).account
-    embedder = service.embedder(account)
+    revision = service.revise(account, body.parts)
     with service.begin(caller) as conn:
         changed = approving.edit(
-            conn, service.settings, decision_id, body.parts, caller.actor, embedder, body.reason, seen_at=body.seen_at
+            conn, service.settings, decision_id, revision, caller.actor, body.reason, seen_at=body.seen_at
         )
     return describe(changed)
 

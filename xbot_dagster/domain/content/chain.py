@@ -58,7 +58,7 @@ class ChainResult:
         return [
             verdict.gate
             for verdict in self.verdicts
-            if verdict.passed and verdict.margin is not None and verdict.margin < NEAR_MISS.get(verdict.gate, 0.0)
+            if verdict.passed and verdict.margin is not None and 0 <= verdict.margin < NEAR_MISS.get(verdict.gate, 0.0)
         ]
 
 

@@ -42,6 +42,7 @@ WEIGHTS: Final[dict[str, float]] = {
 FLOOR: Final = 0.02  # a ruined component costs a lot, but not everything
 MIN_WORDS_FOR_LANGUAGE: Final = 8  # shorter texts say too little about their language
 MIN_FUNCTION_WORD_SHARE: Final = 0.12  # English posts of the corpus lie above .2, French and German ones below .06
+MAX_FUNCTION_WORD_SHARE: Final = 0.2  # the same corpus, seen from an account that writes in another language
 MIN_LATIN_SHARE: Final = 0.6
 _CLICHE: Final = wordlists.any_of(tuple(re.escape(phrase) for phrase in wordlists.CLICHES))
 _COMPLETE_END: Final = re.compile(
@@ -116,20 +117,25 @@ def _components(part: str) -> dict[str, float]:
     }
 
 
+def _english_share(lowered: Sequence[str]) -> float:
+    return sum(word.replace("’", "'") in wordlists.ENGLISH_FUNCTION_WORDS for word in lowered) / len(lowered)
+
+
 def _ramp(value: float, low: float, high: float) -> float:
     return min(1.0, max(0.0, (value - low) / (high - low)))
 
 
 def _fatal(text: str, found: Sequence[str], language: str) -> str | None:
     lowered = [word.lower() for word in found]
-    if language == "en":
+    if language.lower().split("-")[0] == "en":
         letters = [ch for ch in text if ch.isalpha()]
         latin = sum(ch.isascii() or "LATIN" in scripts(ch) for ch in letters)
-        share = sum(word.replace("’", "'") in wordlists.ENGLISH_FUNCTION_WORDS for word in lowered) / len(lowered)
         if latin < MIN_LATIN_SHARE * len(letters) or (
-            len(lowered) >= MIN_WORDS_FOR_LANGUAGE and share < MIN_FUNCTION_WORD_SHARE
+            len(lowered) >= MIN_WORDS_FOR_LANGUAGE and _english_share(lowered) < MIN_FUNCTION_WORD_SHARE
         ):
             return "not written in English"
+    elif len(lowered) >= MIN_WORDS_FOR_LANGUAGE and _english_share(lowered) >= MAX_FUNCTION_WORD_SHARE:
+        return f"written in English instead of {language!r}"
     lines = [skeleton(line).strip() for line in sentences(text)]
     if len(lines) >= 3 and len(set(lines)) <= len(lines) / 2:
         return "repeats the same line"

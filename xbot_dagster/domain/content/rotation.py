@@ -35,7 +35,9 @@ def judge(counts: TopicCount | Unavailable) -> Verdict:
         return Verdict("rotation", "error", None, MAX_SHARE, counts.reason)
     limit = threshold(counts.topics_available)
     share = (counts.of_topic + 1) / (counts.of_all + 1)
-    if counts.of_all < MIN_SAMPLE or share <= limit or limit >= 1:
+    if counts.of_all < MIN_SAMPLE:
+        return Verdict("rotation", "pass", None, limit, f"no sample yet: {counts.of_all} of {MIN_SAMPLE} posts")
+    if share <= limit or limit >= 1:
         return Verdict("rotation", "pass", share, limit)
     return Verdict(
         "rotation", "block", share, limit, f"{counts.of_topic + 1} of {counts.of_all + 1} posts in {WINDOW_DAYS} days"

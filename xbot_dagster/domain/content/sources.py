@@ -15,6 +15,7 @@ from typing import Any, Final
 from xbot_dagster.domain.content.text import fold, without_invisible
 from xbot_dagster.errors import SourceError
 
+SANDBOX_FEED: Final = "sandbox:"  # a feed's `url` that names one of the sandbox's own feeds
 KINDS: Final = ("feed", "topic_bank", "evergreen", "manual")
 TITLE_LIMIT: Final = 200  # characters; enough for a headline, short enough for a prompt
 ANGLE_LIMIT: Final = 400
