@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from dagster import InitResourceContext, ResourceDefinition, resource
 
 from xbot_dagster.embedded.browser import find_browser
+from xbot_dagster.errors import SettingsError
 from xbot_dagster.resources.database import Database
 from xbot_dagster.resources.opening import Opened
 from xbot_dagster.resources.world import session_file, world
@@ -84,10 +85,10 @@ class X:
         from xbot_dagster.x.browser.publisher import BrowserPublisher
         from xbot_dagster.x.browser.session import BrowserHost
 
-        home = opened.services.home
+        site, home = self._site(opened), opened.services.home
         return BrowserPublisher(
             BrowserHost(find_browser(self.settings.XBOT_BROWSER_PATH)),
-            self._site(opened),
+            site,
             lambda account: session_file(home.sessions, account),
             home.logs / "evidence",
             name=name,
@@ -107,15 +108,20 @@ class X:
                 from xbot_dagster.x.browser.metrics import BrowserMetrics
                 from xbot_dagster.x.browser.session import BrowserHost
 
-                home = opened.services.home
+                site, home = self._site(opened), opened.services.home
                 return BrowserMetrics(
                     BrowserHost(find_browser(self.settings.XBOT_BROWSER_PATH)),
-                    self._site(opened),
+                    site,
                     lambda account: session_file(home.sessions, account),
                 )
 
     def _site(self, opened: Opened) -> str:
-        return self.world(opened).url if self.settings.family == "sandbox" else self.settings.X_BASE_URL
+        """Where a browser of this program goes. Raises SettingsError where none may, whoever asks: poster or reader."""
+        if self.settings.family == "sandbox":
+            return self.world(opened).url
+        if self.settings.browser_refusal is not None:
+            raise SettingsError(f"No browser is opened: {self.settings.browser_refusal}")
+        return self.settings.X_BASE_URL
 
 
 def x_resource(settings: Settings) -> ResourceDefinition:
