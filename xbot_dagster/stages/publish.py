@@ -16,12 +16,12 @@ from xbot_dagster.errors import UserError
 from xbot_dagster.settings import Settings
 from xbot_dagster.stages import ghosts, session
 from xbot_dagster.stages.session import PublisherFor
-from xbot_dagster.stages.submission import Baseline, Ended, Submission
+from xbot_dagster.stages.submission import Baseline, Ended, Submission, retried
 from xbot_dagster.store import alerts, claims, deployment, doubts, posting
 from xbot_dagster.store.claims import NoClaim, Unfit
 from xbot_dagster.store.config import LiveConfig, read_config
 from xbot_dagster.store.deployment import Account
-from xbot_dagster.x.protocols import Publisher
+from xbot_dagster.x.protocols import Probe, Publisher
 from xbot_dagster.x.shadow import ShadowPublisher
 
 log = logging.getLogger("xbot")
@@ -208,7 +208,7 @@ class _Poster:
         why_shadow = why_shadow or shadow_reason(self.settings, account, publisher)
         baseline = Baseline(None, False)
         if not why_shadow:
-            found = session.check(self.engine, account, publisher)
+            found = self._probe(account, publisher)
             if found.state != "ok":
                 log.warning("[POSTING_ORCHESTRATOR] ⏭️ Skipped posting account=%s: session %s", name, found.state)
                 return f"session {found.state}: {found.detail}"
@@ -219,6 +219,17 @@ class _Poster:
                     return f"ghost post {strangers[0]}"
                 baseline = Baseline.of(found.baseline, account.handle)
         return self._loop(account, publisher, why_shadow, baseline)
+
+    def _probe(self, account: Account, publisher: Publisher) -> Probe:
+        """The session and the timeline before the batch; a page that did not load is tried again before it is believed."""
+        found = retried(
+            self.clock,
+            lambda: publisher.probe(account.account, account.handle),
+            lambda probe: probe.detail if probe.transient else None,
+        )
+        with self.engine.begin() as conn:
+            session.record(conn, account.account, found)
+        return found
 
     def _loop(self, account: Account, publisher: Publisher, why_shadow: str | None, baseline: Baseline) -> str:
         tried: list[str] = []

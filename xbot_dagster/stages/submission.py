@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Literal, TypeVar
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import IntegrityError, OperationalError
@@ -34,6 +34,7 @@ from xbot_dagster.x.protocols import (
 
 log = logging.getLogger("xbot")
 
+T = TypeVar("T")
 Outcome = Literal["posted", "shadowed", "rejected", "deferred", "in_doubt", "not_sent", "lost"]
 
 
@@ -67,6 +68,19 @@ class _Forbidden(Exception):
 
 class _Halted(Exception):
     """Arming was refused because posting was stopped since the claim, or something else of the account is open."""
+
+
+def retried(clock: Clock, act: Callable[[], T], again: Callable[[T], str | None]) -> T:
+    """What `act` returns, tried again up to three times after 1, 2 and 4 s while `again` names a reason: before a submit only."""
+    result = act()
+    for number, seconds in enumerate(retries.PRESUBMIT_DELAYS, start=1):
+        reason = again(result)
+        if reason is None:
+            break
+        log.warning("[POST_RETRY] ⚠️ Retry %d/%d after %s", number, len(retries.PRESUBMIT_DELAYS), reason)
+        clock.sleep(seconds)
+        result = act()
+    return result
 
 
 class Submission:
@@ -143,14 +157,10 @@ class Submission:
             self._arm(claim, post.fingerprint, baseline, facts)
             self.hooks("armed")
 
-        result = self.publisher.publish(post, arm)
-        for number, seconds in enumerate(retries.PRESUBMIT_DELAYS, start=1):
-            if self.armed_at is not None or not isinstance(result, NotSent):
-                break
-            log.warning("[POST_RETRY] ⚠️ Retry %d/%d after %s", number, len(retries.PRESUBMIT_DELAYS), result.reason)
-            self.clock.sleep(seconds)
-            result = self.publisher.publish(post, arm)
-        return result
+        def again(result: PublishResult) -> str | None:
+            return result.reason if self.armed_at is None and isinstance(result, NotSent) else None
+
+        return retried(self.clock, lambda: self.publisher.publish(post, arm), again)
 
     def _arm(self, claim: Claim, print_: str, baseline: Baseline, facts: dict) -> None:
         if self.armed_at is not None:

@@ -66,9 +66,9 @@ class ApiPublisher:
             me = self._api.call("GET", "/2/users/me")["data"]
             self._spent(account, "user_read", 1)
         except tweepy.HTTPException as error:
-            return Probe(_session_state(error), None, None, _words(error))
+            return Probe(_session_state(error), None, None, _words(error), error.response.status_code >= 500)
         except (requests.RequestException, KeyError, ValueError) as error:
-            return Probe("unknown", None, None, f"no answer from the API: {type(error).__name__}")
+            return Probe("unknown", None, None, f"no answer from the API: {type(error).__name__}", transient=True)
         if str(me["username"]).lower() != handle.lower():
             return Probe("expired", me["username"], None, f"the keys belong to @{me['username']}, not to @{handle}")
         self._ids[handle.lower()] = str(me["id"])

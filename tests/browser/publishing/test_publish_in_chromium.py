@@ -85,20 +85,26 @@ def test_a_submit_that_never_arrived_goes_out_again_after_proof(browser_desk, fa
         ("shell_only", {}),
     ],
 )
-def test_what_stands_in_the_way_of_the_composer_is_cleared_or_waited_out(browser_desk, fault, params):
+@pytest.mark.parametrize("where", ["profile", "composer"])
+def test_what_stands_in_the_way_of_a_page_is_cleared_or_waited_out(browser_desk, where, fault, params):
+    """A post is written on the profile of the probe, a reply on a page of its own: the second one a batch loads."""
     desk = browser_desk
-    # The first page of a batch is the profile: let the composer's page be the one that is disturbed.
-    desk.world.client.set_fault(fault, count=1, skip=1, **params)
-    decision = desk.add()
+    if where == "profile":
+        decision = desk.add()
+    else:
+        mention = desk.world.client.mention(desk.handle, "And on rainy days?", minutes_ago=20)
+        decision = desk.add("An umbrella.", kind="reply", target=mention["id"])
+    desk.world.client.set_fault(fault, count=1, skip=0 if where == "profile" else 1, **params)
     desk.post()
     assert desk.status(decision) == "posted"
     assert desk.ledger()["count"] == 1
+    assert desk.world.client.faults()[0]["fired"] == 1, "nothing was disturbed"
 
 
 def test_a_stale_toast_is_not_taken_for_the_answer(browser_desk):
     desk = browser_desk
     with_a_past(desk)
-    desk.world.client.set_fault("stale_toast", count=1, skip=1)
+    desk.world.client.set_fault("stale_toast", count=1)
     desk.world.client.set_fault("drop_request")
     decision = desk.add()
     desk.post()

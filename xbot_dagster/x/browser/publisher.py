@@ -29,7 +29,18 @@ TARGET_GONE = 385
 LOCKED = 326
 _STATUS_LINK = re.compile(r"/[^/]+/status/(\d{15,20})$")
 _CREATE = re.compile(r"/i/api/graphql/[^/]+/(CreateTweet|CreateNoteTweet)(?:\?|$)")
-_MARK_STALE = "(s) => document.querySelectorAll(s).forEach((t) => t.setAttribute('data-xbot-stale', ''))"
+# Once exactly one composer stands open: the cursor put into its editor, and what that holds; null when a toast ends the waiting.
+_OPENED = """(s) => {
+  const editors = [...document.querySelectorAll(s.composer)].flatMap((box) => [...box.querySelectorAll(s.editor)]);
+  if (editors.length !== 1) return s.toast && document.querySelector(s.toast) ? { text: null } : false;
+  editors[0].focus();
+  return { text: editors[0].innerText };
+}"""
+# What the editor holds, and every toast marked as older than the submit.
+_HELD = """(editor, toast) => {
+  document.querySelectorAll(toast).forEach((shown) => shown.setAttribute("data-xbot-stale", ""));
+  return editor.innerText;
+}"""
 
 
 class BrowserPublisher:
@@ -56,13 +67,18 @@ class BrowserPublisher:
         self._submit_ms = submit_ms
         self._hooks = hooks
         self._guarded: Page | None = None
+        # The page whose own button opens the composer: one that has just been seen in order.
+        self._at_hand: Page | None = None
 
     def probe(self, account: str, handle: str) -> Probe:
         """The session as the account's own profile shows it; without a stored session `expired`, and no page is opened."""
         if not self._sessions(account).exists():
             return Probe("expired", None, None, "no session is stored for this account")
-        found = timeline.probe(self._page(account), self._base_url, handle)
-        if found.state != "ok":
+        page = self._page(account)
+        found = timeline.probe(page, self._base_url, handle)
+        if found.state == "ok":
+            self._at_hand = page
+        else:
             # The next probe must see the session that is stored by then, not this one.
             self._host.drop(account)
         return found
@@ -78,8 +94,9 @@ class BrowserPublisher:
         if post.media:
             return NotSent("this publisher attaches no media")
         page = self._page(post.account)
+        at_hand, self._at_hand = self._at_hand, None
         try:
-            ready = self._prepare(page, post)
+            ready = self._prepare(page, post, at_hand is page)
         except Error as error:
             return NotSent(f"the composer was not ready: {_first_line(error)}", keep(page, self._evidence, post))
         if not isinstance(ready, _Ready):
@@ -94,6 +111,7 @@ class BrowserPublisher:
             self._host.drop(post.account)
         else:
             self._host.save(post.account, self._sessions(post.account))
+            self._at_hand = page
         return result
 
     def close(self) -> None:
@@ -107,47 +125,53 @@ class BrowserPublisher:
             page = self._host.page(account, self._sessions(account))
         return page
 
-    def _prepare(self, page: "Page", post: OutgoingPost) -> "_Ready | NotSent | Rejected":
+    def _prepare(self, page: "Page", post: OutgoingPost, at_hand: bool) -> "_Ready | NotSent | Rejected":
         """Open the composer, write the text, read it back, see that the button can be pressed. Nothing is submitted."""
-        composer = self._open_composer(page, post)
-        if composer is None:
+        if self._guarded is not page:
+            _clear_overlays(page)
+            self._guarded = page
+        before = self._open_composer(page, post, at_hand)
+        if before is None:
             if site("text_target_gone") in _toasts(page):
                 return Rejected(TARGET_GONE, site("text_target_gone"))
             return NotSent("the composer did not open", keep(page, self._evidence, post))
-        editor = composer.locator(site("editor"))
-        written = _write(page, editor, post.text)
+        composer = page.locator(site("composer")).filter(has=page.locator(site("editor")))
+        written = _write(page, composer.locator(site("editor")), before, post.text)
         if written != _plain(post.text):
             return NotSent("the editor holds another text than the one to post", {"editor": written[:400]})
         send = composer.locator(site("send"))
-        page.evaluate(_MARK_STALE, site("toast"))
         # A trial click does all of a click but the click: visible, enabled, not covered.
         send.click(trial=True)
         return _Ready(send)
 
-    def _open_composer(self, page: "Page", post: OutgoingPost) -> "Locator | None":
+    def _open_composer(self, page: "Page", post: OutgoingPost, at_hand: bool) -> str | None:
+        """What the editor holds (normally nothing) once the composer is open, or None when it does not open.
+
+        On a page just seen in order the site's own button opens it, which spares loading another page."""
+        if at_hand and not post.reply_to:
+            # Not a pointer's click: what lies over the page is cleared when the pointer is needed, at the send button.
+            page.locator(site("compose_button")).dispatch_event("click")
+        else:
+            where = path("compose_reply_path", id=post.reply_to) if post.reply_to else site("compose_path")
+            page.goto(self._base_url + where, wait_until="commit")
+        held = _opened(page, or_toast=bool(post.reply_to))
+        if held is not None or not post.reply_to or site("text_target_gone") in _toasts(page):
+            return held
+        return self._answer_from_the_post(page, post.reply_to)
+
+    def _answer_from_the_post(self, page: "Page", target_id: str) -> str | None:
+        """The reply composer sometimes stays on its loading dialog: answer from the post's own page instead."""
         from playwright.sync_api import TimeoutError as TimedOut
 
-        where = path("compose_reply_path", id=post.reply_to) if post.reply_to else site("compose_path")
-        page.goto(self._base_url + where, wait_until="domcontentloaded")
-        if self._guarded is not page:
-            _clear_overlays(page)
-            self._guarded = page
-        composer = page.locator(site("composer")).filter(has=page.locator(site("editor")))
-        with suppress(TimedOut):
-            composer.locator(site("editor")).or_(page.locator(site("toast"))).first.wait_for(timeout=EDITOR_MS)
-        if composer.count() == 1 or not post.reply_to or site("text_target_gone") in _toasts(page):
-            return composer if composer.count() == 1 else None
-        # The reply composer sometimes stays on its loading dialog: answer from the post's own page instead.
-        page.goto(self._base_url + path("any_status_path", id=post.reply_to), wait_until="domcontentloaded")
-        target = page.locator(site("article")).filter(has=page.locator(f'a[href$="/status/{post.reply_to}"]'))
+        page.goto(self._base_url + path("any_status_path", id=target_id), wait_until="domcontentloaded")
+        target = page.locator(site("article")).filter(has=page.locator(f'a[href$="/status/{target_id}"]'))
         gone = page.locator(site("error_detail"))
         with suppress(TimedOut):
             target.or_(gone).first.wait_for(timeout=EDITOR_MS)
         if gone.count():
             return None
         target.locator(site("reply_button")).click()
-        composer.locator(site("editor")).wait_for(timeout=EDITOR_MS)
-        return composer
+        return _opened(page, or_toast=False)
 
     def _submit(self, page: "Page", send: "Locator") -> PublishResult:
         from playwright.sync_api import Error
@@ -186,22 +210,35 @@ def _decoded(body: bytes) -> Any:
         return None
 
 
-def _write(page: "Page", editor: "Locator", text: str) -> str:
-    """Put the text in and return what the editor holds. `insert_text` is one input event, so no suggestion list opens."""
+def _opened(page: "Page", *, or_toast: bool) -> str | None:
+    """What the editor of the one open composer holds, None when none opens in time or, with `or_toast`, a toast shows."""
+    from playwright.sync_api import TimeoutError as TimedOut
+
+    names = {"composer": site("composer"), "editor": site("editor"), "toast": site("toast") if or_toast else None}
+    try:
+        return page.wait_for_function(_OPENED, arg=names, timeout=EDITOR_MS).json_value()["text"]
+    except TimedOut:
+        return None
+
+
+def _write(page: "Page", editor: "Locator", before: str, text: str) -> str:
+    """Put the text in, in place of `before`, and return what the editor holds then.
+
+    `insert_text` is one input event, so no suggestion list opens. The cursor is in the editor already; where that was not
+    enough, or the editor was not empty, it is clicked, emptied and written line by line."""
+    if not _plain(before):
+        page.keyboard.insert_text(text)
+        held = _plain(editor.evaluate(_HELD, site("toast")))
+        if held == _plain(text):
+            return held
     editor.click()
-    page.keyboard.press("ControlOrMeta+A")
-    page.keyboard.press("Delete")
-    page.keyboard.insert_text(text)
-    held = _plain(editor.inner_text())
-    if held == _plain(text):
-        return held
     page.keyboard.press("ControlOrMeta+A")
     page.keyboard.press("Delete")
     for number, line in enumerate(text.split("\n")):
         if number:
             page.keyboard.press("Enter")
         page.keyboard.insert_text(line)
-    return _plain(editor.inner_text())
+    return _plain(editor.evaluate(_HELD, site("toast")))
 
 
 def _plain(text: str) -> str:
