@@ -5,6 +5,7 @@ explicit answer is InDoubt. No stealth, no imitation of a person, no likes, foll
 """
 
 import json
+import logging
 import re
 from collections.abc import Callable
 from contextlib import suppress
@@ -14,13 +15,15 @@ from typing import TYPE_CHECKING, Any
 
 from xbot_dagster.x.browser import timeline
 from xbot_dagster.x.browser.answers import judge
-from xbot_dagster.x.browser.evidence import keep
+from xbot_dagster.x.browser.evidence import recorded
 from xbot_dagster.x.browser.session import BrowserHost
 from xbot_dagster.x.protocols import InDoubt, NotSent, OutgoingPost, Posted, Probe, PublishResult, Rejected, Timeline
 from xbot_dagster.x.site import fold, path, site
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page, Response
+
+log = logging.getLogger("xbot")
 
 SUBMIT_MS = 15_000
 EDITOR_MS = 8_000
@@ -95,24 +98,39 @@ class BrowserPublisher:
             return NotSent("this publisher attaches no media")
         page = self._page(post.account)
         at_hand, self._at_hand = self._at_hand, None
-        try:
-            ready = self._prepare(page, post, at_hand is page)
-        except Error as error:
-            return NotSent(f"the composer was not ready: {_first_line(error)}", keep(page, self._evidence, post))
-        if not isinstance(ready, _Ready):
-            return ready
-        arm()
-        result = self._submit(page, ready.send)
-        if isinstance(result, InDoubt | Rejected):
-            facts = keep(page, self._evidence, post)
+        with recorded(page, self._evidence, post) as record:
+            try:
+                ready = self._prepare(page, post, at_hand is page)
+            except Error as error:
+                return NotSent(f"the composer was not ready: {_first_line(error)}", record.keep())
+            if isinstance(ready, NotSent):
+                return NotSent(ready.reason, {**ready.evidence, **record.keep()})
+            if isinstance(ready, Rejected):
+                return ready
+            arm()
+            result = self._submit(page, ready.send)
             if isinstance(result, InDoubt):
-                result = InDoubt(result.reason, {**result.evidence, **facts})
+                result = InDoubt(result.reason, {**result.evidence, **record.keep()})
+            elif isinstance(result, Rejected):
+                record.keep()
+        if isinstance(result, InDoubt | Rejected):
             # Whatever state the page is in, the next look must not depend on it.
             self._host.drop(post.account)
         else:
-            self._host.save(post.account, self._sessions(post.account))
+            self._keep_session(post.account)
+        if isinstance(result, Posted):
             self._at_hand = page
         return result
+
+    def _keep_session(self, account: str) -> None:
+        """Store the cookies as X has turned them. Nothing that goes wrong here may hide the answer to a submit."""
+        from playwright.sync_api import Error
+
+        try:
+            self._host.save(account, self._sessions(account))
+        except (Error, OSError) as error:
+            log.warning("[POSTING_ORCHESTRATOR] ⚠️ The session of %s was not stored: %s", account, _first_line(error))
+            self._host.drop(account)
 
     def close(self) -> None:
         """End the browser; the next call starts another one."""
@@ -134,7 +152,7 @@ class BrowserPublisher:
         if before is None:
             if site("text_target_gone") in _toasts(page):
                 return Rejected(TARGET_GONE, site("text_target_gone"))
-            return NotSent("the composer did not open", keep(page, self._evidence, post))
+            return NotSent("the composer did not open")
         composer = page.locator(site("composer")).filter(has=page.locator(site("editor")))
         written = _write(page, composer.locator(site("editor")), before, post.text)
         if written != _plain(post.text):
@@ -271,4 +289,5 @@ def _fresh_toast_id(page: "Page") -> str | None:
 
 
 def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0][:300]
+    lines = str(error).strip().splitlines()
+    return lines[0][:300] if lines else type(error).__name__
