@@ -13,6 +13,7 @@ from xbot_dagster.resources.world import session_file, world
 from xbot_dagster.sandbox.client import SandboxClient
 from xbot_dagster.settings import Settings
 from xbot_dagster.store.deployment import Account
+from xbot_dagster.store.usage import record_x
 from xbot_dagster.x.protocols import MetricSource, Publisher
 
 
@@ -75,7 +76,7 @@ class X:
             case "x_api":
                 from xbot_dagster.x.api_publisher import ApiPublisher
 
-                return ApiPublisher(self.settings)
+                return ApiPublisher(self.settings, self._spent(opened))
             case name:
                 from xbot_dagster.x.browser.own_thread import OwnThread
 
@@ -103,7 +104,7 @@ class X:
             case "x_api":
                 from xbot_dagster.x.api_metrics import ApiMetrics
 
-                return ApiMetrics(self.settings)
+                return ApiMetrics(self.settings, self._spent(opened))
             case _:
                 from xbot_dagster.x.browser.metrics import BrowserMetrics
                 from xbot_dagster.x.browser.session import BrowserHost
@@ -114,6 +115,15 @@ class X:
                     site,
                     lambda account: session_file(home.sessions, account),
                 )
+
+    def _spent(self, opened: Opened) -> Callable[[str, str, int], None]:
+        """Books what reading through the API costs; what a created post costs is booked with the post."""
+
+        def book(account: str, purpose: str, count: int) -> None:
+            with opened.engine.begin() as conn:
+                record_x(conn, self.settings, opened.clock.now(), account, purpose, count)
+
+        return book
 
     def _site(self, opened: Opened) -> str:
         """Where a browser of this program goes. Raises SettingsError where none may, whoever asks: poster or reader."""
