@@ -44,5 +44,10 @@ def context_options(storage_state: Any, viewport: "ViewportSize") -> dict[str, A
 
 def not_started(executable: Path, error: "Error") -> BrowserError:
     """The sentence for a Chromium that did not start."""
+    if "XServer" in str(error) or "$DISPLAY" in str(error):
+        return BrowserError(
+            "There is no screen here for a browser window.",
+            "Run the command on a machine with a desktop and the same XBOT_HOME, or under xvfb-run.",
+        )
     reason = str(error).strip().splitlines()[0]
-    return BrowserError(f"The browser {executable} cannot be started: {reason}", "Check it with: xbot doctor")
+    return BrowserError(f"The browser {executable} cannot be started: {reason}.", "Check it with: xbot doctor")
