@@ -219,7 +219,7 @@ def test_the_words_in_the_editor_are_read_back_before_the_click(browser_desk, ho
     from xbot_dagster.x.browser import publisher as module
 
     desk = browser_desk
-    monkeypatch.setattr(module, "_write", lambda page, editor, text: "something else")
+    monkeypatch.setattr(module, "_write", lambda page, editor, before, text: ("something else", True))
     publisher = browser_publisher(desk, host)
     post = OutgoingPost("default", desk.handle, "0" * 8, 0, "What I meant.", "f")
     armed = []

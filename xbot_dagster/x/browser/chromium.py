@@ -9,7 +9,8 @@ from xbot_dagster.errors import BrowserError
 if TYPE_CHECKING:
     from playwright.sync_api import Error, ViewportSize
 
-# Leave out everything that speaks to the outside or costs memory without a page asking for it.
+# Leave out everything that speaks to the outside or costs memory without a page asking for it. No --disable-features here:
+# the last one on the command line counts, and Playwright has a list of its own.
 _FLAGS = (
     "--disable-gpu",
     "--disable-quic",
@@ -21,7 +22,6 @@ _FLAGS = (
     "--disable-extensions",
     "--in-process-gpu",
     "--enable-features=NetworkServiceInProcess2",
-    "--disable-features=Translate,OptimizationHints,MediaRouter,InterestFeedContentSuggestions",
     "--js-flags=--max-old-space-size=256",
 )
 START_MS = 30_000

@@ -39,10 +39,15 @@ _OPENED = """(s) => {
   editors[0].focus();
   return { text: editors[0].innerText };
 }"""
-# What the editor holds, and every toast marked as older than the submit.
-_HELD = """(editor, toast) => {
-  document.querySelectorAll(toast).forEach((shown) => shown.setAttribute("data-xbot-stale", ""));
-  return editor.innerText;
+# What the editor holds; whether its button is there, can be pressed, and nothing covers it; every toast marked as older than
+# the submit.
+_HELD = """(editor, s) => {
+  document.querySelectorAll(s.toast).forEach((shown) => shown.setAttribute("data-xbot-stale", ""));
+  const send = editor.closest(s.composer)?.querySelector(s.send);
+  const box = send?.getBoundingClientRect();
+  const top = box && document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2);
+  const ready = Boolean(top) && send.contains(top) && !send.matches(":disabled, [aria-disabled='true']");
+  return { text: editor.innerText, ready };
 }"""
 
 
@@ -154,12 +159,13 @@ class BrowserPublisher:
                 return Rejected(TARGET_GONE, site("text_target_gone"))
             return NotSent("the composer did not open")
         composer = page.locator(site("composer")).filter(has=page.locator(site("editor")))
-        written = _write(page, composer.locator(site("editor")), before, post.text)
+        written, ready = _write(page, composer.locator(site("editor")), before, post.text)
         if written != _plain(post.text):
             return NotSent("the editor holds another text than the one to post", {"editor": written[:400]})
         send = composer.locator(site("send"))
-        # A trial click does all of a click but the click: visible, enabled, not covered.
-        send.click(trial=True)
+        if not ready:
+            # A trial click does all of a click but the click: it waits, and clears what covers the button.
+            send.click(trial=True)
         return _Ready(send)
 
     def _open_composer(self, page: "Page", post: OutgoingPost, at_hand: bool) -> str | None:
@@ -239,16 +245,16 @@ def _opened(page: "Page", *, or_toast: bool) -> str | None:
         return None
 
 
-def _write(page: "Page", editor: "Locator", before: str, text: str) -> str:
-    """Put the text in, in place of `before`, and return what the editor holds then.
+def _write(page: "Page", editor: "Locator", before: str, text: str) -> tuple[str, bool]:
+    """Put the text in, in place of `before`; what the editor holds then, and whether the button is ready to be pressed.
 
     `insert_text` is one input event, so no suggestion list opens. The cursor is in the editor already; where that was not
     enough, or the editor was not empty, it is clicked, emptied and written line by line."""
     if not _plain(before):
         page.keyboard.insert_text(text)
-        held = _plain(editor.evaluate(_HELD, site("toast")))
+        held, ready = _held(editor)
         if held == _plain(text):
-            return held
+            return held, ready
     editor.click()
     page.keyboard.press("ControlOrMeta+A")
     page.keyboard.press("Delete")
@@ -256,7 +262,12 @@ def _write(page: "Page", editor: "Locator", before: str, text: str) -> str:
         if number:
             page.keyboard.press("Enter")
         page.keyboard.insert_text(line)
-    return _plain(editor.evaluate(_HELD, site("toast")))
+    return _held(editor)
+
+
+def _held(editor: "Locator") -> tuple[str, bool]:
+    found = editor.evaluate(_HELD, {name: site(name) for name in ("composer", "send", "toast")})
+    return _plain(found["text"]), found["ready"]
 
 
 def _plain(text: str) -> str:
