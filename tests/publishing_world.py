@@ -129,31 +129,35 @@ class Desk:
             self.engine, self.clock, more.pop("settings", self.settings), lambda account: self.the_publisher, **more
         )
 
-    def process(self, *, browser: bool, die_at: str | None = None, mark: str = "") -> int:
-        """Run one tick in a process of its own, which kills itself at `die_at`; its exit code.
+    def worker(self, *, browser: bool, mark: str = "", **environment: str) -> "subprocess.Popen[str]":
+        """A posting process of its own: one tick per line of JSON written to it, one line of JSON back.
 
         `mark` is in the environment of the process and of all that it starts, so that leftovers can be told."""
         wanted = {
             "database": self.engine.url.render_as_string(hide_password=False),
             "clock": str(self.clock.path),
             "url": self.world.url,
-            "environment": {"XBOT_HOME": str(self.settings.home), "X_HANDLE": self.handle},
+            "environment": {"XBOT_HOME": str(self.settings.home), "X_HANDLE": self.handle, **environment},
             "sessions": str(self.sessions),
             "evidence": str(self.evidence),
             "browser": browser,
         }
-        done = subprocess.run(
+        return subprocess.Popen(
             [sys.executable, "-m", "benchmarks.posting_worker", json.dumps(wanted)],
             cwd=Path(__file__).parents[1],
             env={**os.environ, "PUBLISHING_TEST_MARK": mark},
-            input=json.dumps({"die_at": die_at}) + "\n",
-            capture_output=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            timeout=120,
-            check=False,
         )
-        assert done.returncode in (0, -9), done.stderr[-2000:]
-        return done.returncode
+
+    def process(self, *, browser: bool, die_at: str | None = None, mark: str = "") -> int:
+        """Run one tick in a process of its own, which kills itself at `die_at`; its exit code."""
+        process = self.worker(browser=browser, mark=mark)
+        _, trouble = process.communicate(json.dumps({"die_at": die_at}) + "\n", timeout=120)
+        assert process.returncode in (0, -9), trouble[-2000:]
+        return process.returncode
 
     def reconcile(self, **more: Any) -> reconcile.ReconcileReport:
         return reconcile.run(self.engine, self.clock, self.settings, lambda account: self.the_publisher, **more)

@@ -8,6 +8,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator
@@ -19,7 +20,7 @@ Mode = Literal["sandbox", "shadow", "live"]
 Family = Literal["sandbox", "real"]
 PublisherName = Literal["shadow", "sandbox", "recorded", "x_api", "playwright"]
 
-_LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 def _empty_is_unset(value: object) -> object:
@@ -179,6 +180,18 @@ class Settings(BaseSettings):
     def generation_source(self) -> Literal["real", "synthetic"]:
         return "synthetic" if self.family == "sandbox" else "real"
 
+    @property
+    def browser_refusal(self) -> str | None:
+        """Why no browser may be pointed at X_BASE_URL by this program, to write or to read; None when one may.
+
+        The sandbox never points one there. A person who signs in by hand (xbot login) is not concerned."""
+        if self.family == "sandbox" or self.ACCEPT_BROWSER_AUTOMATION_RISK or is_loopback(self.X_BASE_URL):
+            return None
+        return (
+            f"it would drive {self.X_BASE_URL} with a browser, which X's rules forbid and which may cost the account: "
+            "use PUBLISHER=x_api, or set ACCEPT_BROWSER_AUTOMATION_RISK=true."
+        )
+
     def complaints(self) -> list[str]:
         """What is wrong between flags that are each right by themselves; one sentence each."""
         found = []
@@ -193,15 +206,10 @@ class Settings(BaseSettings):
             found.append(f"PUBLISHER={self.publisher} exists only in MODE=sandbox: use shadow, x_api or playwright.")
         if self.MODE == "sandbox" and self.publisher in ("x_api", "playwright"):
             found.append(f"PUBLISHER={self.publisher} is refused in MODE=sandbox: use sandbox, recorded or shadow.")
-        if (
-            self.publisher == "playwright"
-            and not self.ACCEPT_BROWSER_AUTOMATION_RISK
-            and not is_loopback(self.X_BASE_URL)
-        ):
-            found.append(
-                "PUBLISHER=playwright drives a website whose rules forbid it and may cost the account: "
-                "use PUBLISHER=x_api, or set ACCEPT_BROWSER_AUTOMATION_RISK=true."
-            )
+        if self.browser_refusal is not None and self.publisher == "playwright":
+            found.append(f"PUBLISHER=playwright: {self.browser_refusal}")
+        if self.browser_refusal is not None and self.publisher == "shadow" and self.metrics_enabled:
+            found.append(f"REAL_METRICS_ENABLED=true with PUBLISHER=shadow: {self.browser_refusal}")
         if self.redis_prefix and not self.redis_prefix.endswith(":"):
             found.append(f"REDIS_PREFIX={self.redis_prefix} must end with a colon, for example {self.redis_prefix}:.")
         return found
@@ -209,8 +217,10 @@ class Settings(BaseSettings):
 
 def is_loopback(url: str) -> bool:
     """Whether a web address points at this machine by name or number."""
-    host = url.split("://", 1)[-1].split("/", 1)[0]
-    return any(host == name or host.startswith(name + ":") for name in _LOOPBACK)
+    try:
+        return urlsplit(url).hostname in _LOOPBACK
+    except ValueError:
+        return False
 
 
 def load_settings(environment: Mapping[str, str] | None = None) -> Settings:

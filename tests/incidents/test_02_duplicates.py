@@ -1,5 +1,6 @@
 """Incident 2: one text live several times (94 commits). Two posters race; answers get lost; nothing is ever live twice."""
 
+import json
 import threading
 
 import pytest
@@ -54,6 +55,29 @@ def test_posters_racing_over_one_queue_publish_everything_once(make_desk):
     assert {desk.status(decision) for decision in decisions} == {"posted"}
     assert (desk.ledger()["count"], desk.ledger()["duplicates"]) == (8, 0)
     assert desk.submits() == 8
+
+
+def test_two_posting_processes_racing_over_one_queue_publish_everything_once(make_desk):
+    desk = make_desk(**LIMITS_OFF)
+    set_config(desk, "learning_config", post_interval_min=15, quiet_hours=[])
+    desk.world.client.set_fault("duplicate_check", enabled=False)
+    decisions = [desk.add(minutes_ago=60 - n) for n in range(6)]
+    racers = [desk.worker(browser=False, **LIMITS_OFF) for _ in range(2)]
+    told = []
+    for _ in range(2 * len(decisions)):
+        for racer in racers:
+            assert racer.stdin is not None
+            racer.stdin.write("{}\n")
+            racer.stdin.flush()
+        for racer in racers:
+            assert racer.stdout is not None
+            told.append(json.loads(racer.stdout.readline())["posted"])
+        desk.pass_time(minutes=16)
+    for racer in racers:
+        racer.communicate(timeout=30)
+    assert {desk.status(decision) for decision in decisions} == {"posted"}
+    assert sum(map(len, told)) == desk.submits() == desk.ledger()["count"] == 6
+    assert desk.ledger()["duplicates"] == 0
 
 
 def test_lost_answers_and_lost_requests_never_double_a_post(make_desk):

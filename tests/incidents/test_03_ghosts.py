@@ -1,6 +1,11 @@
 """Incident 3: posts nobody ordered. One module can post, and an unknown post on our timeline stops everything."""
 
+import pytest
+
+from tests.publishing_world import Desk
+from xbot_dagster.stages.reconcile import sweeps_due
 from xbot_dagster.store import standing
+from xbot_dagster.x.protocols import Probe
 
 
 def test_an_unknown_post_stops_posting_and_names_itself(desk):
@@ -49,3 +54,50 @@ def test_what_was_there_before_us_is_no_ghost(desk):
     desk.run("UPDATE accounts SET created_at = xbot_now() + interval '1 minute'")
     desk.pass_time(hours=1)
     assert desk.reconcile(sweep=True).ghosts == ()
+
+
+def due(desk: Desk) -> list[str]:
+    with desk.engine.connect() as conn:
+        return sweeps_due(conn, desk.settings)
+
+
+def test_a_timeline_nobody_has_looked_at_for_hours_is_looked_at(desk):
+    """A night without a post to write is when a stolen password is used."""
+    desk.add()
+    desk.post()
+    ghost = desk.world.client.ghost(desk.handle, "Buy my coins!")["id"]
+    desk.pass_time(hours=5)
+    assert (due(desk), desk.reconcile().ghosts) == ([], ())
+    desk.pass_time(hours=1)
+    assert due(desk) == ["default"]
+    assert desk.reconcile().ghosts == (ghost,)
+    assert due(desk) == [], "the circuit is open: it is known"
+
+
+def test_a_look_without_a_find_is_not_repeated_at_once(desk):
+    desk.pass_time(hours=6)
+    assert due(desk) == ["default"]
+    assert desk.reconcile().ghosts == ()
+    assert due(desk) == []
+    desk.pass_time(hours=6)
+    assert due(desk) == ["default"]
+
+
+@pytest.mark.parametrize("flags", [{"POSTING_DISABLED": "true"}, {"PUBLISHER": "shadow"}, {"MODE": "shadow"}])
+def test_where_nothing_becomes_public_no_timeline_is_read(make_desk, flags):
+    desk = make_desk(**flags)
+    desk.pass_time(hours=7)
+    assert due(desk) == []
+
+
+def test_an_expired_session_is_known_before_a_post_is_due(desk):
+    class Expired:
+        name, real = "recorded", True
+
+        def probe(self, account: str, handle: str) -> Probe:
+            return Probe("expired", None, None, "nobody is signed in")
+
+    desk.publisher = Expired()
+    desk.pass_time(hours=7)
+    assert desk.reconcile().unreadable == {"default": "session expired: nobody is signed in"}
+    assert desk.alerts() == [("session", "default")]

@@ -36,6 +36,12 @@ def test_unset_means_no_posting_outside_the_sandbox() -> None:
         ({"MODE": "shadow", "PUBLISHER": "sandbox"}, "only in MODE=sandbox"),
         ({"PUBLISHER": "x_api"}, "refused in MODE=sandbox"),
         ({**LIVE, "PUBLISHER": "playwright"}, "ACCEPT_BROWSER_AUTOMATION_RISK"),
+        ({**LIVE, "REAL_METRICS_ENABLED": "true"}, "ACCEPT_BROWSER_AUTOMATION_RISK"),
+        ({"MODE": "shadow", "REAL_METRICS_ENABLED": "true"}, "REAL_METRICS_ENABLED=true with PUBLISHER=shadow"),
+        (
+            {**LIVE, "PUBLISHER": "playwright", "X_BASE_URL": "http://127.0.0.1:80@x.com"},
+            "ACCEPT_BROWSER_AUTOMATION_RISK",
+        ),
         ({"DAILY_OPENAI_LIMIT_USD": "-1"}, "DAILY_OPENAI_LIMIT_USD=-1"),
         ({"DAILY_OPENAI_LIMIT_USD": "ten"}, "DAILY_OPENAI_LIMIT_USD=ten"),
         ({"X_ZONE": "Berlin"}, "'Berlin' is not a time zone"),
@@ -49,6 +55,15 @@ def test_each_wrong_value_is_named(flags: dict[str, str], sentence: str) -> None
     with pytest.raises(SettingsError, match=re.escape(sentence)) as raised:
         load_settings(flags)
     assert raised.value.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    "more",
+    [{"PUBLISHER": "x_api"}, {"ACCEPT_BROWSER_AUTOMATION_RISK": "true"}, {"X_BASE_URL": "http://[::1]:8080"}],
+    ids=["API", "acknowledged", "this machine"],
+)
+def test_metrics_may_be_read_where_no_foreign_site_is_driven_or_somebody_took_the_risk(more: dict[str, str]) -> None:
+    assert load_settings({"MODE": "shadow", "REAL_METRICS_ENABLED": "true", **more}).metrics_enabled
 
 
 def test_several_wrong_values_are_all_named() -> None:

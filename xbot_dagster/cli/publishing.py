@@ -71,6 +71,8 @@ def reconcile(as_json: Json = False) -> None:
         f"looks {found.looks}, adopted {len(found.adopted)}, back to the queue {len(found.requeued)}, "
         f"for a person {len(found.needs_human)}, still waiting {found.waiting}, posts nobody ordered {len(found.ghosts)}"
     )
+    for name, reason in (found.unreadable or {}).items():
+        console.print(f"The timeline of {name} could not be read: {reason}")
 
 
 def adopt(decision_id: Decision, tweet_id: Annotated[str, typer.Argument(help="The post's id.")]) -> None:

@@ -1,6 +1,7 @@
 """The decision queue: list, cancel, clear."""
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated
 from uuid import UUID
 
@@ -19,6 +20,10 @@ def mount(app: typer.Typer) -> None:
     commands.command("clear", help="Cancel all that waits and drop the candidates. Example: xbot queue clear --yes")(
         clear
     )
+    commands.command(
+        "attach",
+        help="Attach a picture. Example: xbot queue attach DECISION_ID chart.png --alt 'Sleep by hour of the day'",
+    )(attach)
     app.add_typer(commands, name="queue")
 
 
@@ -60,6 +65,20 @@ def cancel(
             raise NotFound(f"No waiting decision has the id {decision_id}.", "List them with: xbot queue list")
         audit.record(conn, "DECISION_CANCELLED", "queue", {"decision_id": str(decision_id), "reason": reason})
     console.print(f"cancelled {decision_id}")
+
+
+def attach(
+    decision_id: Annotated[str, typer.Argument(help="The decision's id.")],
+    file: Annotated[Path, typer.Argument(help="A PNG, JPEG or WebP picture of at most 5 MB.")],
+    alt: Annotated[str, typer.Option(help="What the picture shows, for people who do not see it.")],
+    part: Annotated[int, typer.Option(min=1, help="Which part of a thread.")] = 1,
+) -> None:
+    from xbot_dagster.stages import attaching
+
+    with deployment() as opened:
+        folder = opened.services.home.media
+        picture = attaching.run(opened.engine, opened.settings, folder, decision_id, file, alt, part)
+    console.print(f"attached to {decision_id} as {picture.file}")
 
 
 def clear(

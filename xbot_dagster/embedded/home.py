@@ -46,6 +46,11 @@ class Home:
         return self.path / "sessions"
 
     @property
+    def media(self) -> Path:
+        """Pictures that people attached to decisions, each under its checksum."""
+        return self.path / "media"
+
+    @property
     def sandbox(self) -> Path:
         return self.path / "sandbox"
 

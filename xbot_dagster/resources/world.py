@@ -1,13 +1,12 @@
 """The sandbox's world for a deployment: started when first needed, with the accounts and sessions of the database."""
 
-import json
-import os
 from pathlib import Path
 
 from xbot_dagster.resources.opening import Opened
 from xbot_dagster.sandbox.client import SandboxClient
 from xbot_dagster.sandbox.process import start_world
 from xbot_dagster.store.deployment import accounts
+from xbot_dagster.x.browser.session import write_state
 
 FIRST_FOLLOWERS = 1200
 
@@ -23,18 +22,10 @@ def world(opened: Opened) -> SandboxClient:
         client.create_account(account.handle, followers=FIRST_FOLLOWERS, timezone=account.zone)
         session = session_file(home.sessions, account.account)
         if not session.exists():
-            write_session(session, client.storage_state(account.handle))
+            write_state(session, client.storage_state(account.handle))
     return client
 
 
 def session_file(sessions: Path, account: str) -> Path:
     """Where an account's browser session lives: one Playwright storage_state, readable by its owner alone."""
     return sessions / f"{account}.json"
-
-
-def write_session(path: Path, state: dict[str, object]) -> None:
-    """Write a storage_state atomically with mode 0600."""
-    temporary = path.with_suffix(".tmp")
-    with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as handle:
-        json.dump(state, handle)
-    os.replace(temporary, path)

@@ -6,12 +6,14 @@ from dataclasses import dataclass, field
 from dagster import InitResourceContext, ResourceDefinition, resource
 
 from xbot_dagster.embedded.browser import find_browser
+from xbot_dagster.errors import SettingsError
 from xbot_dagster.resources.database import Database
 from xbot_dagster.resources.opening import Opened
 from xbot_dagster.resources.world import session_file, world
 from xbot_dagster.sandbox.client import SandboxClient
 from xbot_dagster.settings import Settings
 from xbot_dagster.store.deployment import Account
+from xbot_dagster.store.usage import record_x
 from xbot_dagster.x.protocols import MetricSource, Publisher
 
 
@@ -74,7 +76,7 @@ class X:
             case "x_api":
                 from xbot_dagster.x.api_publisher import ApiPublisher
 
-                return ApiPublisher(self.settings)
+                return ApiPublisher(self.settings, self._spent(opened))
             case name:
                 from xbot_dagster.x.browser.own_thread import OwnThread
 
@@ -84,10 +86,10 @@ class X:
         from xbot_dagster.x.browser.publisher import BrowserPublisher
         from xbot_dagster.x.browser.session import BrowserHost
 
-        home = opened.services.home
+        site, home = self._site(opened), opened.services.home
         return BrowserPublisher(
             BrowserHost(find_browser(self.settings.XBOT_BROWSER_PATH)),
-            self._site(opened),
+            site,
             lambda account: session_file(home.sessions, account),
             home.logs / "evidence",
             name=name,
@@ -102,20 +104,34 @@ class X:
             case "x_api":
                 from xbot_dagster.x.api_metrics import ApiMetrics
 
-                return ApiMetrics(self.settings)
+                return ApiMetrics(self.settings, self._spent(opened))
             case _:
                 from xbot_dagster.x.browser.metrics import BrowserMetrics
                 from xbot_dagster.x.browser.session import BrowserHost
 
-                home = opened.services.home
+                site, home = self._site(opened), opened.services.home
                 return BrowserMetrics(
                     BrowserHost(find_browser(self.settings.XBOT_BROWSER_PATH)),
-                    self._site(opened),
+                    site,
                     lambda account: session_file(home.sessions, account),
                 )
 
+    def _spent(self, opened: Opened) -> Callable[[str, str, int], None]:
+        """Books what reading through the API costs; what a created post costs is booked with the post."""
+
+        def book(account: str, purpose: str, count: int) -> None:
+            with opened.engine.begin() as conn:
+                record_x(conn, self.settings, opened.clock.now(), account, purpose, count)
+
+        return book
+
     def _site(self, opened: Opened) -> str:
-        return self.world(opened).url if self.settings.family == "sandbox" else self.settings.X_BASE_URL
+        """Where a browser of this program goes. Raises SettingsError where none may, whoever asks: poster or reader."""
+        if self.settings.family == "sandbox":
+            return self.world(opened).url
+        if self.settings.browser_refusal is not None:
+            raise SettingsError(f"No browser is opened: {self.settings.browser_refusal}")
+        return self.settings.X_BASE_URL
 
 
 def x_resource(settings: Settings) -> ResourceDefinition:

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from xbot_dagster.store import lineage
 
 ORDER = (
-    "summary", "decision", "source", "candidate", "choice", "experiment", "usage", "drafts", "gates", "edits", "parts", "attempts",
+    "summary", "decision", "source", "candidate", "choice", "experiment", "usage", "drafts", "gates", "edits", "parts", "pictures", "attempts",
     "post", "features", "outcomes", "rewards", "quarantine", "followers", "learned_by", "predictors",
 )  # fmt: skip
 

@@ -16,7 +16,7 @@ from xbot_dagster.errors import UserError
 from xbot_dagster.settings import Settings
 from xbot_dagster.stages import ghosts, session
 from xbot_dagster.stages.session import PublisherFor
-from xbot_dagster.stages.submission import Baseline, Ended, Submission
+from xbot_dagster.stages.submission import Baseline, Ended, Submission, retried
 from xbot_dagster.store import alerts, claims, deployment, doubts, posting
 from xbot_dagster.store.claims import NoClaim, Unfit
 from xbot_dagster.store.config import LiveConfig, read_config
@@ -208,17 +208,31 @@ class _Poster:
         why_shadow = why_shadow or shadow_reason(self.settings, account, publisher)
         baseline = Baseline(None, False)
         if not why_shadow:
-            found = session.check(self.engine, account, publisher)
-            if found.state != "ok":
-                log.warning("[POSTING_ORCHESTRATOR] ⏭️ Skipped posting account=%s: session %s", name, found.state)
-                return f"session {found.state}: {found.detail}"
-            if found.baseline is not None:
-                with self.engine.begin() as conn:
-                    strangers = ghosts.check(conn, account, found.baseline)
-                if strangers:
-                    return f"ghost post {strangers[0]}"
-                baseline = Baseline.of(found.baseline, account.handle)
+            seen = self._look(account, publisher)
+            if isinstance(seen, str):
+                return seen
+            baseline = seen
         return self._loop(account, publisher, why_shadow, baseline)
+
+    def _look(self, account: Account, publisher: Publisher) -> Baseline | str:
+        """The session and the timeline before the batch, or why nothing may be posted.
+
+        A page that did not load is tried again before it is believed."""
+        found = retried(
+            self.clock,
+            lambda: publisher.probe(account.account, account.handle),
+            lambda probe: probe.detail if probe.transient else None,
+        )
+        in_order = found.baseline if found.state == "ok" else None
+        with self.engine.begin() as conn:
+            session.record(conn, account.account, found)
+            strangers = ghosts.check(conn, account, in_order) if in_order else ()
+        if found.state != "ok":
+            log.warning("[POSTING_ORCHESTRATOR] ⏭️ Skipped posting account=%s: session %s", account.account, found.state)
+            return f"session {found.state}: {found.detail}"
+        if strangers:
+            return f"ghost post {strangers[0]}"
+        return Baseline.of(in_order, account.handle) if in_order else Baseline(None, False)
 
     def _loop(self, account: Account, publisher: Publisher, why_shadow: str | None, baseline: Baseline) -> str:
         tried: list[str] = []

@@ -12,13 +12,13 @@ from xbot_dagster.clock import Clock
 from xbot_dagster.domain.publishing import reconciling
 from xbot_dagster.domain.publishing.reconciling import Finding
 from xbot_dagster.settings import Settings
-from xbot_dagster.stages import ghosts, spending
+from xbot_dagster.stages import ghosts, session, spending
 from xbot_dagster.stages.session import PublisherFor
-from xbot_dagster.store import alerts, attempts, deployment, doubts
+from xbot_dagster.store import alerts, attempts, deployment, doubts, posting
 from xbot_dagster.store.attempts import LostLease
 from xbot_dagster.store.deployment import Account
 from xbot_dagster.store.doubts import OpenDoubt
-from xbot_dagster.x.protocols import Timeline
+from xbot_dagster.x.protocols import Publisher, Timeline
 
 log = logging.getLogger("xbot")
 
@@ -50,8 +50,9 @@ def run(
     sweep: bool = False,
     at_once: bool = False,
 ) -> ReconcileReport:
-    """Take every look that is due. `sweep` also looks for ghosts where nothing is in doubt; `at_once` does not wait for the
-    next look's moment (a person asked), which never shortens the ten minutes before a post counts as not live.
+    """Take every look that is due, and look for ghosts where nobody has looked for hours. `sweep` looks for them everywhere;
+    `at_once` does not wait for the next look's moment (a person asked), which never shortens the ten minutes before a post
+    counts as not live.
 
     Raises DatabaseError when the database is not this deployment's.
     """
@@ -60,13 +61,21 @@ def run(
         recovered = doubts.recover_leases(conn)
         due = doubts.due_looks(conn, accounts, at_once=at_once)
         rows = {row.account: row for row in deployment.accounts(conn, enabled_only=False)}
-    wanted = {doubt.claim.account for doubt in due}
-    if sweep:
-        wanted |= {name for name, row in rows.items() if row.enabled and (accounts is None or name in accounts)}
+        swept = [name for name, row in rows.items() if row.enabled] if sweep else sweeps_due(conn, settings)
     reader = _Reader(engine, clock, settings)
-    for name in sorted(wanted):
-        reader.look(rows[name], [doubt for doubt in due if doubt.claim.account == name], publisher_for)
+    doubtful = {doubt.claim.account for doubt in due}
+    for name in sorted(doubtful):
+        reader.look(rows[name], [doubt for doubt in due if doubt.claim.account == name], publisher_for(rows[name]))
+    for name in swept:
+        if name not in doubtful and (accounts is None or name in accounts):
+            reader.sweep(rows[name], publisher_for(rows[name]))
     return reader.report(len(recovered.queued) + len(recovered.in_doubt))
+
+
+def sweeps_due(conn: Connection, settings: Settings) -> list[str]:
+    """Accounts to look at for ghosts now; none where nothing of ours becomes public."""
+    public = settings.publisher != "shadow" and settings.MODE != "shadow" and not settings.posting_disabled
+    return posting.sweeps_due(conn) if public and (settings.family == "sandbox" or settings.live_posts) else []
 
 
 class _Reader:
@@ -94,8 +103,15 @@ class _Reader:
             unreadable=self.unreadable or None,
         )
 
-    def look(self, account: Account, due: list[OpenDoubt], publisher_for: PublisherFor) -> None:
-        publisher = publisher_for(account)
+    def sweep(self, account: Account, publisher: Publisher) -> None:
+        """A look for ghosts alone, and so first at the session: an expired one is better known before a post is due."""
+        found = session.check(self.engine, account, publisher)
+        if found.state == "ok":
+            self.look(account, [], publisher)
+        else:
+            self.unreadable[account.account] = f"session {found.state}: {found.detail}"
+
+    def look(self, account: Account, due: list[OpenDoubt], publisher: Publisher) -> None:
         since = min((doubt.doubt.armed_at for doubt in due), default=self.clock.now()) - reconciling.MIN_WAIT
         seen = publisher.timeline(account.account, account.handle, since)
         if not seen.readable:

@@ -55,6 +55,14 @@ def run(engine: Engine, settings: Settings, accounts: Sequence[str] | None = Non
     return ScheduleReport(tuple(checks), tuple(words))
 
 
+def _waiting(conn: Connection, account: Account) -> str:
+    """What is not due yet, and why."""
+    found = posting.waiting(conn, account.account)
+    parts = [f", {found.approval} awaiting approval"] if found.approval else []
+    parts += [f", next at {found.next_at:%Y-%m-%d %H:%M} UTC"] if found.next_at else []
+    return "".join(parts)
+
+
 def _account(conn: Connection, settings: Settings, account: Account, seed: int, checks: list[Verdict]) -> list[str]:
     def say(check: str, passed: bool, detail: str) -> None:
         checks.append(Verdict(account.account, check, passed, detail))
@@ -67,10 +75,11 @@ def _account(conn: Connection, settings: Settings, account: Account, seed: int, 
     say("circuit", account.circuit_state == "closed", account.circuit_reason or "closed")
     say("session", account.session_state in ("ok", "unknown"), account.session_state)
     due = posting.due(conn, account.account, settings.generation_source)
-    say("queue", bool(due), f"{len(due)} due")
+    say("queue", bool(due), f"{len(due)} due{_waiting(conn, account)}")
     limits = limits_of(settings, account, config)
     refused = claims.may_claim(conn, account.account, settings.generation_source, limits)
-    say("rate ledger", refused is None, refused.reason if refused else "a slot is free")
+    free = refused is None or refused.empty
+    say("rate ledger", free, "a slot is free" if free else refused.reason)
     words, tried = [], []
     for _ in due:
         found = claims.claim(conn, account.account, settings.generation_source, "shadow", limits, tried)

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Literal, TypeVar
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import IntegrityError, OperationalError
@@ -14,15 +14,17 @@ from xbot_dagster.domain.publishing import retries, rollout
 from xbot_dagster.domain.publishing.fingerprint import fingerprint, plausible_id
 from xbot_dagster.domain.publishing.reconciling import own_posts
 from xbot_dagster.domain.publishing.states import CIRCUIT_CODES, CREDITS_CODE, DUPLICATE_CODE, SESSION_CODES
+from xbot_dagster.embedded.home import Home
 from xbot_dagster.settings import Settings
-from xbot_dagster.stages import spending
-from xbot_dagster.store import alerts, attempts, standing
+from xbot_dagster.stages import posting_alerts, spending
+from xbot_dagster.store import attempts, media, standing
 from xbot_dagster.store.attempts import LostLease
 from xbot_dagster.store.claims import Claim
 from xbot_dagster.store.deployment import Account
 from xbot_dagster.x.protocols import (
     Deferred,
     InDoubt,
+    Media,
     NotSent,
     OutgoingPost,
     Posted,
@@ -34,6 +36,7 @@ from xbot_dagster.x.protocols import (
 
 log = logging.getLogger("xbot")
 
+T = TypeVar("T")
 Outcome = Literal["posted", "shadowed", "rejected", "deferred", "in_doubt", "not_sent", "lost"]
 
 
@@ -67,6 +70,19 @@ class _Forbidden(Exception):
 
 class _Halted(Exception):
     """Arming was refused because posting was stopped since the claim, or something else of the account is open."""
+
+
+def retried(clock: Clock, act: Callable[[], T], again: Callable[[T], str | None]) -> T:
+    """What `act` returns, tried again up to three times after 1, 2 and 4 s while `again` names a reason: before a submit only."""
+    result = act()
+    for number, seconds in enumerate(retries.PRESUBMIT_DELAYS, start=1):
+        reason = again(result)
+        if reason is None:
+            break
+        log.warning("[POST_RETRY] ⚠️ Retry %d/%d after %s", number, len(retries.PRESUBMIT_DELAYS), reason)
+        clock.sleep(seconds)
+        result = act()
+    return result
 
 
 class Submission:
@@ -136,6 +152,7 @@ class Submission:
             text=claim.text,
             fingerprint=fingerprint(claim.text),
             reply_to=claim.reply_to,
+            media=self._pictures(claim),
         )
 
         def arm() -> None:
@@ -143,14 +160,16 @@ class Submission:
             self._arm(claim, post.fingerprint, baseline, facts)
             self.hooks("armed")
 
-        result = self.publisher.publish(post, arm)
-        for number, seconds in enumerate(retries.PRESUBMIT_DELAYS, start=1):
-            if self.armed_at is not None or not isinstance(result, NotSent):
-                break
-            log.warning("[POST_RETRY] ⚠️ Retry %d/%d after %s", number, len(retries.PRESUBMIT_DELAYS), result.reason)
-            self.clock.sleep(seconds)
-            result = self.publisher.publish(post, arm)
-        return result
+        def again(result: PublishResult) -> str | None:
+            return result.reason if self.armed_at is None and isinstance(result, NotSent) else None
+
+        return retried(self.clock, lambda: self.publisher.publish(post, arm), again)
+
+    def _pictures(self, claim: Claim) -> tuple[Media, ...]:
+        folder = Home(self.settings.home).media
+        with self.engine.connect() as conn:
+            found = media.of_part(conn, claim.decision_id, claim.part)
+        return tuple(Media(folder / picture.file, picture.alt_text) for picture in found)
 
     def _arm(self, claim: Claim, print_: str, baseline: Baseline, facts: dict) -> None:
         if self.armed_at is not None:
@@ -226,7 +245,7 @@ class Submission:
     def _back(self, conn: Connection, claim: Claim, reason: str, *, counts: bool, stops: bool) -> Ended:
         status = attempts.not_sent(conn, claim, reason, counts=counts)
         if status == "rejected":
-            self._dead_letter(conn, claim, reason)
+            posting_alerts.dead_letter(conn, claim, reason)
         log.warning("[POSTING_ORCHESTRATOR] ↩️ Not sent decision_id=%s: %s", claim.decision_id, reason)
         return Ended(claim.decision_id, "not_sent", reason, stops=stops)
 
@@ -234,7 +253,7 @@ class Submission:
         status = attempts.refused(conn, claim, reason)
         log.warning("[POSTING_ORCHESTRATOR] 🚫 Rejected decision_id=%s: %s", claim.decision_id, reason)
         if status == "needs_human":
-            self._needs_human(conn, claim, reason)
+            posting_alerts.needs_human(conn, claim, reason)
         return Ended(claim.decision_id, "rejected", reason)
 
     def _reject(self, conn: Connection, claim: Claim, result: Rejected) -> Ended:
@@ -248,30 +267,19 @@ class Submission:
             result.message,
         )
         if status == "needs_human":
-            self._needs_human(conn, claim, result.message)
+            posting_alerts.needs_human(conn, claim, result.message)
         stops = result.code in CIRCUIT_CODES
         if stops:
             reason = f"X answered {result.code}: {result.message}"
             standing.open_circuit(conn, claim.account, reason)
-            alerts.raise_alert(
-                conn,
-                "circuit_open",
-                claim.account,
-                "critical",
-                f"Posting of account {claim.account} has stopped: {reason}",
-                "Look at the account on x.com, wait, then: xbot resume",
-                claim.account,
-            )
+            posting_alerts.circuit_open(conn, claim.account, reason)
         return Ended(claim.decision_id, "rejected", result.message, stops=stops)
 
     def _signed_out(self, conn: Connection, claim: Claim, result: Rejected) -> Ended:
         """The session ended between the probe and the submit: the decision waits for the next one."""
         attempts.deferred(conn, claim, self.clock.now(), result.code, result.message)
         standing.set_session(conn, claim.account, "expired")
-        message = f"The session of account {claim.account} ended at the submit: {result.message} Posting is paused, the queue is kept."
-        alerts.raise_alert(
-            conn, "session", claim.account, "critical", message, "Sign in again: xbot login", claim.account
-        )
+        posting_alerts.signed_out(conn, claim.account, result.message)
         log.warning("[POSTING_ORCHESTRATOR] ⏸️ Deferred decision_id=%s: session expired", claim.decision_id)
         return Ended(claim.decision_id, "deferred", "session expired", stops=True)
 
@@ -280,9 +288,7 @@ class Submission:
         moment = max(until, self.clock.now()) if until else self.clock.now() + pause
         attempts.deferred(conn, claim, moment, code, reason)
         if code == CREDITS_CODE:
-            message = f"X's API has no credits left for account {claim.account}: {reason} The queue is kept."
-            fix = "Buy credits or raise the spending limit in X's developer console."
-            alerts.raise_alert(conn, "x_credits", claim.account, "critical", message, fix, claim.account)
+            posting_alerts.no_credits(conn, claim.account, reason)
         log.warning(
             "[POSTING_ORCHESTRATOR] ⏸️ Deferred decision_id=%s until=%s: %s",
             claim.decision_id,
@@ -290,25 +296,3 @@ class Submission:
             reason,
         )
         return Ended(claim.decision_id, "deferred", reason, stops=True)
-
-    def _needs_human(self, conn: Connection, claim: Claim, reason: str) -> None:
-        alerts.raise_alert(
-            conn,
-            "needs_human",
-            claim.decision_id,
-            "critical",
-            f"Decision {claim.decision_id} needs a person: part {claim.part + 1} of {claim.parts} failed: {reason}",
-            f"xbot explain {claim.decision_id}",
-            claim.account,
-        )
-
-    def _dead_letter(self, conn: Connection, claim: Claim, reason: str) -> None:
-        alerts.raise_alert(
-            conn,
-            "dead_letter",
-            claim.decision_id,
-            "warning",
-            f"Decision {claim.decision_id} was given up after too many failures before the submit: {reason}",
-            f"xbot explain {claim.decision_id}",
-            claim.account,
-        )

@@ -44,6 +44,7 @@ _MANY = {
         FROM api_usage WHERE decision_id = :id
         OR id = (SELECT api_usage_id FROM content_metadata WHERE decision_id = :id) ORDER BY id""",
     "parts": "SELECT part, text, tweet_id, posted_at FROM decision_parts WHERE decision_id = :id ORDER BY part",
+    "pictures": "SELECT part, position, file, alt_text FROM decision_media WHERE decision_id = :id ORDER BY part, position",
     "drafts": """
         SELECT ordinal, parts, predicted, chosen, rejected_reason FROM drafts WHERE decision_id = :id ORDER BY ordinal""",
     "edits": """

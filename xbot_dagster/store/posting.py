@@ -23,6 +23,14 @@ class Due:
     scheduled_at: datetime
 
 
+@dataclass(frozen=True)
+class Waiting:
+    """Decisions that wait for a person, and when (UTC) the next approved one is due; None when none is."""
+
+    approval: int
+    next_at: datetime | None
+
+
 # The seeds' canonical query, fair between types: the oldest of each type first, threads under way before everything, decisions
 # whose earlier tries failed behind those never tried.
 QUEUE = """
@@ -57,6 +65,19 @@ def due(conn: Connection, account: str, generation_source: str, limit: int = BAT
         {"account": account, "sources": sources_of(generation_source), "served": [], "limit": limit},
     )
     return [Due(str(r.decision_id), r.decision_type, r.text, r.scheduled_at) for r in rows]
+
+
+def waiting(conn: Connection, account: str) -> Waiting:
+    """What of `account` is not due: decisions that await approval, and the moment of the next approved one."""
+    row = one(
+        conn,
+        "SELECT count(*) FILTER (WHERE status = 'awaiting_approval' OR status = 'queued' AND approval_required AND approved_at IS NULL) "
+        "AS approval, min(greatest(scheduled_at, not_before)) FILTER (WHERE status = 'queued' AND greatest(scheduled_at, not_before) > xbot_now() "
+        "AND (NOT approval_required OR approved_at IS NOT NULL)) AS next_at "
+        "FROM content_metadata WHERE account = :account AND status IN ('queued', 'awaiting_approval')",
+        account=account,
+    )
+    return Waiting(row.approval, row.next_at)
 
 
 def accounts_with_due(conn: Connection, generation_source: str, accounts: Sequence[str] | None = None) -> list[str]:
@@ -148,6 +169,20 @@ def reconcile_due(conn: Connection) -> bool:
             "SELECT EXISTS (SELECT 1 FROM posting_attempts WHERE state = 'in_doubt' AND next_look_at <= xbot_now()) AS due",
         ).due
     )
+
+
+def sweeps_due(conn: Connection) -> list[str]:
+    """Accounts with a session in order whose timeline was last looked at hours ago, by a poster or by a sweep."""
+    rows = conn.execute(
+        text(
+            "SELECT a.account FROM accounts a WHERE a.enabled AND a.circuit_state = 'closed' AND a.session_state IN ('ok', 'unknown') "
+            "AND coalesce(a.session_checked_at, a.created_at) <= xbot_now() - cast(:every AS interval) "
+            "AND NOT EXISTS (SELECT 1 FROM posting_attempts p WHERE p.account = a.account AND p.state IN ('claimed', 'armed')) "
+            "ORDER BY a.account"
+        ),
+        {"every": retries.SWEEP_EVERY},
+    )
+    return list(rows.scalars())
 
 
 def next_look_time(conn: Connection) -> datetime | None:

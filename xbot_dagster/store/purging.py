@@ -36,6 +36,7 @@ _OWN = {
     "posted_decisions": "UPDATE posted_decisions SET text = :removed, next_pass = NULL, next_due_at = NULL, "
     "last_read_status = 'purged' WHERE decision_id = :id",
     "decision_parts": "UPDATE decision_parts SET text = :removed WHERE decision_id = :id",
+    "decision_media": "DELETE FROM decision_media WHERE decision_id = :id",
     "drafts": "DELETE FROM drafts WHERE decision_id = :id",
     "draft_edits": "DELETE FROM draft_edits WHERE decision_id = :id",
     "gate_verdicts": "UPDATE gate_verdicts SET reason = NULL WHERE decision_id = :id AND reason IS NOT NULL",

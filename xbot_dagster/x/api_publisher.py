@@ -1,15 +1,18 @@
 """The official API v2 as a publisher: one POST a submit, no automatic retry, every documented refusal a typed result."""
 
+import base64
 import html
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
+from xbot_dagster.domain.publishing.pictures import MEDIA_TYPES
 from xbot_dagster.settings import Settings
 from xbot_dagster.x.api_client import ANSWER_SECONDS, ApiClient
 from xbot_dagster.x.protocols import (
     Deferred,
     InDoubt,
+    Media,
     NotSent,
     OutgoingPost,
     Posted,
@@ -66,9 +69,9 @@ class ApiPublisher:
             me = self._api.call("GET", "/2/users/me")["data"]
             self._spent(account, "user_read", 1)
         except tweepy.HTTPException as error:
-            return Probe(_session_state(error), None, None, _words(error))
+            return Probe(_session_state(error), None, None, _words(error), error.response.status_code >= 500)
         except (requests.RequestException, KeyError, ValueError) as error:
-            return Probe("unknown", None, None, f"no answer from the API: {type(error).__name__}")
+            return Probe("unknown", None, None, f"no answer from the API: {type(error).__name__}", transient=True)
         if str(me["username"]).lower() != handle.lower():
             return Probe("expired", me["username"], None, f"the keys belong to @{me['username']}, not to @{handle}")
         self._ids[handle.lower()] = str(me["id"])
@@ -80,9 +83,12 @@ class ApiPublisher:
         import requests
         import tweepy
 
-        if post.media:
-            return NotSent("this publisher attaches no media")
         body: dict[str, Any] = {"text": post.text}
+        if post.media:
+            ids = self._upload_all(post)
+            if not isinstance(ids, list):
+                return ids
+            body["media"] = {"media_ids": ids}
         if post.reply_to:
             body["reply"] = {"in_reply_to_tweet_id": post.reply_to}
         arm()
@@ -103,6 +109,34 @@ class ApiPublisher:
         if not tweet_id:
             return InDoubt("the API answered without an id", {"answer": str(answer)[:400]})
         return Posted(str(tweet_id), "response")
+
+    def _upload_all(self, post: OutgoingPost) -> list[str] | NotSent | Deferred:
+        """The ids of the post's pictures, uploaded with their alternative texts. Nothing of this is visible to anybody yet."""
+        import requests
+        import tweepy
+
+        try:
+            return [self._upload(post.account, picture) for picture in post.media]
+        except tweepy.TooManyRequests as error:
+            return Deferred(_moment(error.reset_time), 429, _words(error))
+        except tweepy.HTTPException as error:
+            return NotSent(f"a picture was not taken: {_words(error)}", {"http_status": error.response.status_code})
+        except (requests.RequestException, KeyError, TypeError, ValueError) as error:
+            return NotSent(f"a picture could not be uploaded: {type(error).__name__}")
+        except OSError as error:
+            return NotSent(f"a picture cannot be read: {error.strerror}")
+
+    def _upload(self, account: str, picture: Media) -> str:
+        body = {
+            "media": base64.b64encode(picture.path.read_bytes()).decode(),
+            "media_category": "tweet_image",
+            "media_type": MEDIA_TYPES[picture.path.suffix.removeprefix(".")],
+        }
+        media_id = str(self._api.call("POST", "/2/media/upload", body=body)["data"]["id"])
+        alt = {"id": media_id, "metadata": {"alt_text": {"text": picture.alt_text}}}
+        self._api.call("POST", "/2/media/metadata", body=alt)
+        self._spent(account, "media_metadata", 1)
+        return media_id
 
     def timeline(self, account: str, handle: str, since: datetime) -> Timeline:
         """The newest posts and replies of the account. Needs the id that the probe learned, and asks for it otherwise."""

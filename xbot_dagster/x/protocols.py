@@ -104,12 +104,14 @@ class Timeline:
 class Probe:
     """State of the session before a batch, with the newest own posts seen (the baseline of a fresh account).
 
-    `unknown`: the page could not be read, which says nothing about the session; nothing is posted on it either."""
+    `unknown`: the page could not be read, which says nothing about the session; nothing is posted on it either.
+    `transient`: nothing was answered, so that another look a moment later may see more."""
 
     state: SessionState
     handle: str | None = None
     baseline: Timeline | None = None
     detail: str = ""
+    transient: bool = False
 
 
 class Publisher(Protocol):

@@ -56,6 +56,7 @@ _ROWS = [
     Row("challenge_path", "path", "/account/access", "login", "H", "2026-08"),
     # writing posts; everything is scoped to the composer's own dialog, because /home below it holds a second composer
     Row("composer", "css", '[role="dialog"][aria-modal="true"]', "compose", "H", "2026-10"),
+    Row("compose_button", "css", '[data-testid="SideNav_NewTweet_Button"]', "any", "H", "2026-10"),
     Row("editor", "css", '[data-testid="tweetTextarea_0"]', "compose", "H", "2026-10"),
     Row("send", "css", '[data-testid="tweetButton"]', "compose", "H", "2026-10"),
     Row("toast", "css", '[data-testid="toast"]', "any", "H", "2026-10"),

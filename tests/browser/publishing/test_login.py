@@ -49,3 +49,14 @@ def test_nobody_signing_in_ends_with_a_sentence(browser_desk, host):
     desk = browser_desk
     with pytest.raises(BrowserError, match="Nobody signed in"):
         login.run(BrowserHost(find_browser()), desk.world.url, desk.handle, desk.sessions / "default.json", 2)
+
+
+def test_without_a_screen_the_sentence_says_so(browser_desk, host, monkeypatch):
+    host.close()
+    for name in ("DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    desk = browser_desk
+    with pytest.raises(BrowserError, match="no screen here for a browser window"):
+        login.run(
+            BrowserHost(find_browser(), headless=False), desk.world.url, desk.handle, desk.sessions / "default.json", 2
+        )

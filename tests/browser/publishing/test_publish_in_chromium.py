@@ -1,9 +1,11 @@
 """The way of a post through real Chromium onto the replica's own ledger, with everything a page can do wrong on the way."""
 
+import zipfile
+
 import pytest
 
 from tests.publishing_world import browser_publisher
-from xbot_dagster.x.protocols import OutgoingPost
+from xbot_dagster.x.protocols import InDoubt, OutgoingPost
 
 pytestmark = pytest.mark.browser
 OLD = "An older note about sleep."
@@ -85,20 +87,26 @@ def test_a_submit_that_never_arrived_goes_out_again_after_proof(browser_desk, fa
         ("shell_only", {}),
     ],
 )
-def test_what_stands_in_the_way_of_the_composer_is_cleared_or_waited_out(browser_desk, fault, params):
+@pytest.mark.parametrize("where", ["profile", "composer"])
+def test_what_stands_in_the_way_of_a_page_is_cleared_or_waited_out(browser_desk, where, fault, params):
+    """A post is written on the profile of the probe, a reply on a page of its own: the second one a batch loads."""
     desk = browser_desk
-    # The first page of a batch is the profile: let the composer's page be the one that is disturbed.
-    desk.world.client.set_fault(fault, count=1, skip=1, **params)
-    decision = desk.add()
+    if where == "profile":
+        decision = desk.add()
+    else:
+        mention = desk.world.client.mention(desk.handle, "And on rainy days?", minutes_ago=20)
+        decision = desk.add("An umbrella.", kind="reply", target=mention["id"])
+    desk.world.client.set_fault(fault, count=1, skip=0 if where == "profile" else 1, **params)
     desk.post()
     assert desk.status(decision) == "posted"
     assert desk.ledger()["count"] == 1
+    assert desk.world.client.faults()[0]["fired"] == 1, "nothing was disturbed"
 
 
 def test_a_stale_toast_is_not_taken_for_the_answer(browser_desk):
     desk = browser_desk
     with_a_past(desk)
-    desk.world.client.set_fault("stale_toast", count=1, skip=1)
+    desk.world.client.set_fault("stale_toast", count=1)
     desk.world.client.set_fault("drop_request")
     decision = desk.add()
     desk.post()
@@ -147,7 +155,7 @@ def test_every_answer_of_the_server_has_its_own_end(browser_desk, fault, status,
     assert desk.submits() == 1
 
 
-def test_trouble_leaves_a_picture_for_its_owner_only(browser_desk):
+def test_trouble_leaves_a_picture_and_a_trace_for_its_owner_only_and_no_cookie_in_them(browser_desk):
     desk = browser_desk
     desk.world.client.set_fault("empty_result")
     decision = desk.add()
@@ -155,16 +163,63 @@ def test_trouble_leaves_a_picture_for_its_owner_only(browser_desk):
     [row] = desk.rows("SELECT evidence FROM posting_attempts WHERE decision_id = :d", d=decision)
     folder = desk.evidence / row.evidence["folder"]
     names = {path.name: path.stat().st_mode & 0o777 for path in folder.iterdir()}
-    assert names == {"page.png": 0o600, "page.html": 0o600, "facts.json": 0o600}
-    token = desk.world.client.storage_state(desk.handle)["cookies"][0]["value"]
-    assert all(token.encode() not in path.read_bytes() for path in folder.iterdir())
+    assert names == dict.fromkeys(("page.png", "page.html", "facts.json", "trace.zip"), 0o600)
+    tokens = [cookie["value"].encode() for cookie in desk.world.client.storage_state(desk.handle)["cookies"]]
+    with zipfile.ZipFile(folder / "trace.zip") as trace:
+        written = [trace.read(name) for name in trace.namelist()]
+    assert any(b"tweetButton" in content for content in written), "the steps are in the trace"
+    written += [path.read_bytes() for path in folder.iterdir()]
+    assert not [token for token in tokens for content in written if token in content]
+    [call] = [call for call in row.evidence["calls"] if call["path"].endswith("/CreateTweet")]
+    assert (call["method"], call["status"]) == ("POST", 200)
+
+
+def test_a_session_on_a_page_is_struck_out_of_what_is_kept(browser_desk, host):
+    """X itself writes no cookie into its pages; should one get there, it does not get into a file."""
+    desk = browser_desk
+    publisher = browser_publisher(desk, host)
+    post = OutgoingPost("default", desk.handle, "1" * 8, 0, "What I meant.", "f")
+
+    def leak() -> None:
+        page = host.page("default")
+        page.evaluate("document.body.append(document.cookie)")
+        page.evaluate("(token) => token", "ct0=" + str(page.context.cookies()[-1]["value"]))
+
+    desk.world.client.set_fault("empty_result")
+    result = publisher.publish(post, leak)
+    assert isinstance(result, InDoubt)
+    folder = desk.evidence / "11111111-0"
+    assert b"(struck out)" in (folder / "page.html").read_bytes()
+    with zipfile.ZipFile(folder / "trace.zip") as trace:
+        written = [trace.read(name) for name in trace.namelist()] + [(folder / "page.html").read_bytes()]
+    assert any(b"(struck out)" in content for content in written[:-1])
+    tokens = [cookie["value"].encode() for cookie in desk.world.client.storage_state(desk.handle)["cookies"]]
+    assert not [token for token in tokens for content in written if token in content]
+
+
+def test_neither_a_full_disk_nor_a_browser_that_is_gone_hides_the_answer(browser_desk, monkeypatch):
+    desk = browser_desk
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("xbot_dagster.x.browser.session.write_state", full)
+    monkeypatch.setattr("xbot_dagster.x.browser.evidence._write", full)
+    decision = desk.add()
+    desk.post()
+    assert desk.status(decision) == "posted"
+    desk.pass_time(hours=1)
+    desk.world.client.set_fault("reject_186")
+    refused = desk.add()
+    desk.post()
+    assert desk.status(refused) == "rejected"
 
 
 def test_the_words_in_the_editor_are_read_back_before_the_click(browser_desk, host, monkeypatch):
     from xbot_dagster.x.browser import publisher as module
 
     desk = browser_desk
-    monkeypatch.setattr(module, "_write", lambda page, editor, text: "something else")
+    monkeypatch.setattr(module, "_write", lambda page, editor, before, text: ("something else", True))
     publisher = browser_publisher(desk, host)
     post = OutgoingPost("default", desk.handle, "0" * 8, 0, "What I meant.", "f")
     armed = []

@@ -87,3 +87,13 @@ def test_the_check_that_fails_is_the_one_that_is_wrong(desk):
     assert failed["switches"] == "stop_posting=true"
     assert failed["circuit"] == "ghost post 1"
     assert failed["queue"] == "0 due"
+    assert "rate ledger" in failed, "an open circuit holds the slot"
+
+
+def test_an_empty_queue_says_what_it_waits_for_and_does_not_blame_the_ledger(desk):
+    desk.add(approval_required=True)
+    later = desk.add(minutes_ago=-90)
+    at = desk.rows("SELECT scheduled_at FROM content_metadata WHERE decision_id = :d", d=later)[0].scheduled_at
+    checks = {check.check: check for check in schedule_check.run(desk.engine, desk.settings).checks}
+    assert checks["queue"].detail == f"0 due, 1 awaiting approval, next at {at:%Y-%m-%d %H:%M} UTC"
+    assert (checks["queue"].passed, checks["rate ledger"].passed) == (False, True)

@@ -8,7 +8,7 @@ import pytest
 from tests.publishing_world import Desk, set_config
 from xbot_dagster.errors import ConfigError, DatabaseError
 from xbot_dagster.store import posting
-from xbot_dagster.x.protocols import NotSent, Publisher
+from xbot_dagster.x.protocols import NotSent, Probe, Publisher
 
 
 def lines(caplog) -> list[str]:
@@ -61,6 +61,33 @@ def test_tries_before_the_submit_are_repeated_three_times_and_cost_no_slot(desk,
     retries = [line for line in lines(caplog) if line.startswith("[POST_RETRY]")]
     assert retries == [f"[POST_RETRY] ⚠️ Retry {n}/3 after the composer did not open" for n in (1, 2, 3)]
     assert desk.rows("SELECT 1 FROM post_slots WHERE released_at IS NULL") == []
+
+
+def test_a_page_that_did_not_load_is_probed_again_and_a_session_that_is_not_in_order_is_not(desk, caplog):
+    caplog.set_level("INFO", "xbot")
+    honest, looks = desk.publisher, []
+
+    def probe(answers: list[Probe]):
+        def look(account: str, handle: str) -> Probe:
+            looks.append(account)
+            return answers.pop(0) if answers else honest.probe(account, handle)
+
+        return look
+
+    broken = Probe("unknown", None, None, "the profile did not load", transient=True)
+    publisher = Unwilling(honest, "no text holds these words")
+    publisher.probe = probe([broken, broken])
+    desk.publisher, decision = publisher, desk.add()
+    desk.post()
+    assert (desk.status(decision), len(looks), desk.alerts()) == ("posted", 3, [])
+    retries = [line for line in lines(caplog) if line.startswith("[POST_RETRY]")]
+    assert retries == [f"[POST_RETRY] ⚠️ Retry {n}/3 after the profile did not load" for n in (1, 2)]
+    looks.clear()
+    desk.pass_time(hours=1)
+    desk.add()
+    publisher.probe = probe([Probe("unknown", None, None, "the site is limiting reads")])
+    assert desk.post().reasons["default"] == "session unknown: the site is limiting reads"
+    assert len(looks) == 1
 
 
 def test_a_decision_that_never_gets_to_its_submit_is_given_up_with_an_alert(desk):

@@ -4,6 +4,7 @@ import json
 import time
 import uuid
 from datetime import UTC, datetime
+from types import SimpleNamespace
 
 import pytest
 from pytest_httpserver import HTTPServer
@@ -12,6 +13,7 @@ from werkzeug import Request, Response
 from tests.publishing_world import set_config
 from xbot_dagster.domain.publishing.fingerprint import fingerprint
 from xbot_dagster.errors import SettingsError
+from xbot_dagster.resources.x import X
 from xbot_dagster.settings import load_settings
 from xbot_dagster.x.api_publisher import ApiPublisher
 from xbot_dagster.x.protocols import Deferred, InDoubt, OutgoingPost, Posted, Rejected
@@ -263,3 +265,17 @@ def test_revoked_keys_pause_posting_with_one_alert_and_keep_the_queue(live_desk,
     assert desk.status(decision) == "queued"
     assert [row.occurrences for row in desk.rows("SELECT occurrences FROM alerts WHERE rule = 'session'")] == [3]
     assert desk.rows("SELECT session_state FROM accounts")[0].session_state == "expired"
+
+
+def test_what_reading_costs_is_booked_with_the_account(live_desk):
+    """The publisher as a run gets it: who the keys belong to is one paid read, each own post on the timeline another."""
+    desk, x = live_desk
+    x.posts.append({"id": "2", "text": "Older.", "created_at": "2026-11-08T10:00:00.000Z"})
+    database = SimpleNamespace(opened=SimpleNamespace(engine=desk.engine, clock=desk.clock))
+    resource = X(desk.settings)
+    try:
+        assert resource.publisher_for(database)(SimpleNamespace()).probe("default", desk.handle).state == "ok"  # pyright: ignore[reportArgumentType]
+    finally:
+        resource.close()
+    rows = desk.rows("SELECT purpose, account, cost_usd FROM api_usage WHERE provider = 'x' ORDER BY purpose")
+    assert [tuple(row) for row in rows] == [("owned_read", "default", 0.001), ("user_read", "default", 0.01)]

@@ -15,6 +15,9 @@ LEASE = timedelta(minutes=5)
 # How long a session that is not ok is left alone before the next probe.
 SESSION_RECHECK = timedelta(minutes=5)
 
+# An account whose timeline nobody has looked at for so long is looked at for posts that nobody ordered.
+SWEEP_EVERY = timedelta(hours=6)
+
 # How long a text counts as live after its submit.
 FINGERPRINT_LIFE = timedelta(days=30)
 

@@ -83,5 +83,6 @@
     // Nothing below and nothing on its way: a list that has ended, or one that has not come yet (then `listed` is false).
     resting: window.scrollY + window.innerHeight >= document.documentElement.scrollHeight - 4 && !document.querySelector("[role=progressbar]"),
     listed: document.querySelector(s.timeline_region) !== null,
+    signed_in: [...document.querySelectorAll(s.own_profile_link)].map((link) => link.getAttribute("href") || ""),
   };
 }

@@ -37,6 +37,7 @@ _SELECTORS = (
     "consent_mask",
     "login_button",
     "timeline_region",
+    "own_profile_link",
 )
 METRIC_LABELS = {
     "metric_impressions": "impressions",

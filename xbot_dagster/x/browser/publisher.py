@@ -5,6 +5,7 @@ explicit answer is InDoubt. No stealth, no imitation of a person, no likes, foll
 """
 
 import json
+import logging
 import re
 from collections.abc import Callable
 from contextlib import suppress
@@ -14,13 +15,15 @@ from typing import TYPE_CHECKING, Any
 
 from xbot_dagster.x.browser import timeline
 from xbot_dagster.x.browser.answers import judge
-from xbot_dagster.x.browser.evidence import keep
+from xbot_dagster.x.browser.evidence import recorded
 from xbot_dagster.x.browser.session import BrowserHost
 from xbot_dagster.x.protocols import InDoubt, NotSent, OutgoingPost, Posted, Probe, PublishResult, Rejected, Timeline
 from xbot_dagster.x.site import fold, path, site
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page, Response
+
+log = logging.getLogger("xbot")
 
 SUBMIT_MS = 15_000
 EDITOR_MS = 8_000
@@ -29,7 +32,23 @@ TARGET_GONE = 385
 LOCKED = 326
 _STATUS_LINK = re.compile(r"/[^/]+/status/(\d{15,20})$")
 _CREATE = re.compile(r"/i/api/graphql/[^/]+/(CreateTweet|CreateNoteTweet)(?:\?|$)")
-_MARK_STALE = "(s) => document.querySelectorAll(s).forEach((t) => t.setAttribute('data-xbot-stale', ''))"
+# Once exactly one composer stands open: the cursor put into its editor, and what that holds; null when a toast ends the waiting.
+_OPENED = """(s) => {
+  const editors = [...document.querySelectorAll(s.composer)].flatMap((box) => [...box.querySelectorAll(s.editor)]);
+  if (editors.length !== 1) return s.toast && document.querySelector(s.toast) ? { text: null } : false;
+  editors[0].focus();
+  return { text: editors[0].innerText };
+}"""
+# What the editor holds; whether its button is there, can be pressed, and nothing covers it; every toast marked as older than
+# the submit.
+_HELD = """(editor, s) => {
+  document.querySelectorAll(s.toast).forEach((shown) => shown.setAttribute("data-xbot-stale", ""));
+  const send = editor.closest(s.composer)?.querySelector(s.send);
+  const box = send?.getBoundingClientRect();
+  const top = box && document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2);
+  const ready = Boolean(top) && send.contains(top) && !send.matches(":disabled, [aria-disabled='true']");
+  return { text: editor.innerText, ready };
+}"""
 
 
 class BrowserPublisher:
@@ -56,13 +75,18 @@ class BrowserPublisher:
         self._submit_ms = submit_ms
         self._hooks = hooks
         self._guarded: Page | None = None
+        # The page whose own button opens the composer: one that has just been seen in order.
+        self._at_hand: Page | None = None
 
     def probe(self, account: str, handle: str) -> Probe:
         """The session as the account's own profile shows it; without a stored session `expired`, and no page is opened."""
         if not self._sessions(account).exists():
             return Probe("expired", None, None, "no session is stored for this account")
-        found = timeline.probe(self._page(account), self._base_url, handle)
-        if found.state != "ok":
+        page = self._page(account)
+        found = timeline.probe(page, self._base_url, handle)
+        if found.state == "ok":
+            self._at_hand = page
+        else:
             # The next probe must see the session that is stored by then, not this one.
             self._host.drop(account)
         return found
@@ -78,23 +102,40 @@ class BrowserPublisher:
         if post.media:
             return NotSent("this publisher attaches no media")
         page = self._page(post.account)
-        try:
-            ready = self._prepare(page, post)
-        except Error as error:
-            return NotSent(f"the composer was not ready: {_first_line(error)}", keep(page, self._evidence, post))
-        if not isinstance(ready, _Ready):
-            return ready
-        arm()
-        result = self._submit(page, ready.send)
-        if isinstance(result, InDoubt | Rejected):
-            facts = keep(page, self._evidence, post)
+        at_hand, self._at_hand = self._at_hand, None
+        with recorded(page, self._evidence, post) as record:
+            try:
+                ready = self._prepare(page, post, at_hand is page)
+            except Error as error:
+                return NotSent(f"the composer was not ready: {_first_line(error)}", record.keep())
+            if isinstance(ready, NotSent):
+                return NotSent(ready.reason, {**ready.evidence, **record.keep()})
+            if isinstance(ready, Rejected):
+                return ready
+            arm()
+            result = self._submit(page, ready.send)
             if isinstance(result, InDoubt):
-                result = InDoubt(result.reason, {**result.evidence, **facts})
+                result = InDoubt(result.reason, {**result.evidence, **record.keep()})
+            elif isinstance(result, Rejected):
+                record.keep()
+        if isinstance(result, InDoubt | Rejected):
             # Whatever state the page is in, the next look must not depend on it.
             self._host.drop(post.account)
         else:
-            self._host.save(post.account, self._sessions(post.account))
+            self._keep_session(post.account)
+        if isinstance(result, Posted):
+            self._at_hand = page
         return result
+
+    def _keep_session(self, account: str) -> None:
+        """Store the cookies as X has turned them. Nothing that goes wrong here may hide the answer to a submit."""
+        from playwright.sync_api import Error
+
+        try:
+            self._host.save(account, self._sessions(account))
+        except (Error, OSError) as error:
+            log.warning("[POSTING_ORCHESTRATOR] ⚠️ The session of %s was not stored: %s", account, _first_line(error))
+            self._host.drop(account)
 
     def close(self) -> None:
         """End the browser; the next call starts another one."""
@@ -107,47 +148,54 @@ class BrowserPublisher:
             page = self._host.page(account, self._sessions(account))
         return page
 
-    def _prepare(self, page: "Page", post: OutgoingPost) -> "_Ready | NotSent | Rejected":
+    def _prepare(self, page: "Page", post: OutgoingPost, at_hand: bool) -> "_Ready | NotSent | Rejected":
         """Open the composer, write the text, read it back, see that the button can be pressed. Nothing is submitted."""
-        composer = self._open_composer(page, post)
-        if composer is None:
-            if site("text_target_gone") in _toasts(page):
-                return Rejected(TARGET_GONE, site("text_target_gone"))
-            return NotSent("the composer did not open", keep(page, self._evidence, post))
-        editor = composer.locator(site("editor"))
-        written = _write(page, editor, post.text)
-        if written != _plain(post.text):
-            return NotSent("the editor holds another text than the one to post", {"editor": written[:400]})
-        send = composer.locator(site("send"))
-        page.evaluate(_MARK_STALE, site("toast"))
-        # A trial click does all of a click but the click: visible, enabled, not covered.
-        send.click(trial=True)
-        return _Ready(send)
-
-    def _open_composer(self, page: "Page", post: OutgoingPost) -> "Locator | None":
-        from playwright.sync_api import TimeoutError as TimedOut
-
-        where = path("compose_reply_path", id=post.reply_to) if post.reply_to else site("compose_path")
-        page.goto(self._base_url + where, wait_until="domcontentloaded")
         if self._guarded is not page:
             _clear_overlays(page)
             self._guarded = page
+        before = self._open_composer(page, post, at_hand)
+        if before is None:
+            if site("text_target_gone") in _toasts(page):
+                return Rejected(TARGET_GONE, site("text_target_gone"))
+            return NotSent("the composer did not open")
         composer = page.locator(site("composer")).filter(has=page.locator(site("editor")))
-        with suppress(TimedOut):
-            composer.locator(site("editor")).or_(page.locator(site("toast"))).first.wait_for(timeout=EDITOR_MS)
-        if composer.count() == 1 or not post.reply_to or site("text_target_gone") in _toasts(page):
-            return composer if composer.count() == 1 else None
-        # The reply composer sometimes stays on its loading dialog: answer from the post's own page instead.
-        page.goto(self._base_url + path("any_status_path", id=post.reply_to), wait_until="domcontentloaded")
-        target = page.locator(site("article")).filter(has=page.locator(f'a[href$="/status/{post.reply_to}"]'))
+        written, ready = _write(page, composer.locator(site("editor")), before, post.text)
+        if written != _plain(post.text):
+            return NotSent("the editor holds another text than the one to post", {"editor": written[:400]})
+        send = composer.locator(site("send"))
+        if not ready:
+            # A trial click does all of a click but the click: it waits, and clears what covers the button.
+            send.click(trial=True)
+        return _Ready(send)
+
+    def _open_composer(self, page: "Page", post: OutgoingPost, at_hand: bool) -> str | None:
+        """What the editor holds (normally nothing) once the composer is open, or None when it does not open.
+
+        On a page just seen in order the site's own button opens it, which spares loading another page."""
+        if at_hand and not post.reply_to:
+            # Not a pointer's click: what lies over the page is cleared when the pointer is needed, at the send button.
+            page.locator(site("compose_button")).dispatch_event("click")
+        else:
+            where = path("compose_reply_path", id=post.reply_to) if post.reply_to else site("compose_path")
+            page.goto(self._base_url + where, wait_until="commit")
+        held = _opened(page, or_toast=bool(post.reply_to))
+        if held is not None or not post.reply_to or site("text_target_gone") in _toasts(page):
+            return held
+        return self._answer_from_the_post(page, post.reply_to)
+
+    def _answer_from_the_post(self, page: "Page", target_id: str) -> str | None:
+        """The reply composer sometimes stays on its loading dialog: answer from the post's own page instead."""
+        from playwright.sync_api import TimeoutError as TimedOut
+
+        page.goto(self._base_url + path("any_status_path", id=target_id), wait_until="domcontentloaded")
+        target = page.locator(site("article")).filter(has=page.locator(f'a[href$="/status/{target_id}"]'))
         gone = page.locator(site("error_detail"))
         with suppress(TimedOut):
             target.or_(gone).first.wait_for(timeout=EDITOR_MS)
         if gone.count():
             return None
         target.locator(site("reply_button")).click()
-        composer.locator(site("editor")).wait_for(timeout=EDITOR_MS)
-        return composer
+        return _opened(page, or_toast=False)
 
     def _submit(self, page: "Page", send: "Locator") -> PublishResult:
         from playwright.sync_api import Error
@@ -186,22 +234,40 @@ def _decoded(body: bytes) -> Any:
         return None
 
 
-def _write(page: "Page", editor: "Locator", text: str) -> str:
-    """Put the text in and return what the editor holds. `insert_text` is one input event, so no suggestion list opens."""
+def _opened(page: "Page", *, or_toast: bool) -> str | None:
+    """What the editor of the one open composer holds, None when none opens in time or, with `or_toast`, a toast shows."""
+    from playwright.sync_api import TimeoutError as TimedOut
+
+    names = {"composer": site("composer"), "editor": site("editor"), "toast": site("toast") if or_toast else None}
+    try:
+        return page.wait_for_function(_OPENED, arg=names, timeout=EDITOR_MS).json_value()["text"]
+    except TimedOut:
+        return None
+
+
+def _write(page: "Page", editor: "Locator", before: str, text: str) -> tuple[str, bool]:
+    """Put the text in, in place of `before`; what the editor holds then, and whether the button is ready to be pressed.
+
+    `insert_text` is one input event, so no suggestion list opens. The cursor is in the editor already; where that was not
+    enough, or the editor was not empty, it is clicked, emptied and written line by line."""
+    if not _plain(before):
+        page.keyboard.insert_text(text)
+        held, ready = _held(editor)
+        if held == _plain(text):
+            return held, ready
     editor.click()
-    page.keyboard.press("ControlOrMeta+A")
-    page.keyboard.press("Delete")
-    page.keyboard.insert_text(text)
-    held = _plain(editor.inner_text())
-    if held == _plain(text):
-        return held
     page.keyboard.press("ControlOrMeta+A")
     page.keyboard.press("Delete")
     for number, line in enumerate(text.split("\n")):
         if number:
             page.keyboard.press("Enter")
         page.keyboard.insert_text(line)
-    return _plain(editor.inner_text())
+    return _held(editor)
+
+
+def _held(editor: "Locator") -> tuple[str, bool]:
+    found = editor.evaluate(_HELD, {name: site(name) for name in ("composer", "send", "toast")})
+    return _plain(found["text"]), found["ready"]
 
 
 def _plain(text: str) -> str:
@@ -234,4 +300,5 @@ def _fresh_toast_id(page: "Page") -> str | None:
 
 
 def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0][:300]
+    lines = str(error).strip().splitlines()
+    return lines[0][:300] if lines else type(error).__name__

@@ -11,29 +11,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from xbot_dagster.errors import BrowserError
+from xbot_dagster.x.browser.chromium import (
+    ACTION_MS,
+    NAVIGATION_MS,
+    PAGES_PER_CONTEXT,
+    context_options,
+    launch_options,
+    not_started,
+)
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page, Playwright
-
-# Leave out everything that speaks to the outside or costs memory without a page asking for it.
-_FLAGS = (
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--no-default-browser-check",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--disable-extensions",
-    "--in-process-gpu",
-    "--enable-features=NetworkServiceInProcess2",
-    "--disable-features=Translate,OptimizationHints,MediaRouter,InterestFeedContentSuggestions",
-    "--js-flags=--max-old-space-size=256",
-)
-ACTION_MS = 10_000
-NAVIGATION_MS = 20_000
-# The memory of a context is only given back when it is closed.
-PAGES_PER_CONTEXT = 60
 
 
 @dataclass
@@ -115,24 +103,16 @@ class BrowserHost:
         self._forget()
         if self._playwright is None:
             self._playwright = sync_playwright().start()
-        flags = [*_FLAGS, *(["--no-sandbox"] if os.geteuid() == 0 else [])]
         try:
-            self._browser = self._playwright.chromium.launch(
-                executable_path=self.executable, headless=self.headless, args=flags, timeout=30_000
-            )
+            self._browser = self._playwright.chromium.launch(**launch_options(self.executable, self.headless))
         except Error as error:
-            reason = str(error).strip().splitlines()[0]
-            raise BrowserError(
-                f"The browser {self.executable} cannot be started: {reason}", "Check it with: xbot doctor"
-            ) from None
+            raise not_started(self.executable, error) from None
         return self._browser
 
 
 def _new_context(browser: "Browser", storage_state: Path | dict[str, Any] | None) -> "BrowserContext":
     state: Any = read_state(storage_state) if isinstance(storage_state, Path) else storage_state
-    context = browser.new_context(
-        storage_state=state, locale="en-US", viewport={"width": 1100, "height": 1400}, service_workers="block"
-    )
+    context = browser.new_context(**context_options(state, {"width": 1100, "height": 1400}))
     context.set_default_timeout(ACTION_MS)
     context.set_default_navigation_timeout(NAVIGATION_MS)
     return context

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -10,6 +9,14 @@ from urllib.parse import parse_qs, urlsplit
 
 from xbot_dagster.errors import BrowserError
 from xbot_dagster.x.browser import page_state
+from xbot_dagster.x.browser.chromium import (
+    ACTION_MS,
+    NAVIGATION_MS,
+    context_options,
+    launch_options,
+    not_started,
+)
+from xbot_dagster.x.browser.chromium import PAGES_PER_CONTEXT as READS_PER_CONTEXT
 from xbot_dagster.x.browser.session import read_state
 from xbot_dagster.x.site import site
 
@@ -17,19 +24,9 @@ if TYPE_CHECKING:
     from playwright.async_api import Browser, BrowserContext, Page, Playwright, Response, ViewportSize
 
 StorageStateFor = Callable[[str], Path | dict[str, Any] | None]
-NAVIGATION_MS = 20_000
-READS_PER_CONTEXT = 60  # a context gives its memory back only when it is closed
 # What is drawn costs time: a small window where a call or a dialog is read, a tall one where a timeline is.
 SMALL: "ViewportSize" = {"width": 800, "height": 600}
 TALL: "ViewportSize" = {"width": 1280, "height": 3000}
-_FLAGS = (
-    "--disable-gpu",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--disable-extensions",
-)
 # Counting needs no pictures, fonts or styles; blocking them inside the browser halves the time of a page.
 _BLOCKED = ["*.jpg*", "*.jpeg*", "*.png*", "*.gif*", "*.webp*", "*.mp4*", "*.woff*", "*.woff2*", "*.svg*", "*.css*"]
 
@@ -171,10 +168,8 @@ class Tabs:
         browser = await self._started()
         found = self._storage_state_for(account)
         state: Any = read_state(found) if isinstance(found, Path) else found
-        context = await browser.new_context(
-            storage_state=state, locale="en-US", viewport=SMALL, service_workers="block"
-        )
-        context.set_default_timeout(10_000)
+        context = await browser.new_context(**context_options(state, SMALL))
+        context.set_default_timeout(ACTION_MS)
         context.set_default_navigation_timeout(NAVIGATION_MS)
         return context
 
@@ -194,14 +189,8 @@ class Tabs:
             self._playwright = await async_playwright().start()
         try:
             self._browser = await self._playwright.chromium.launch(
-                executable_path=self._host.executable,
-                headless=self._host.headless,
-                args=[*_FLAGS, *(["--no-sandbox"] if os.geteuid() == 0 else [])],
-                timeout=30_000,
+                **launch_options(self._host.executable, self._host.headless)
             )
         except Error as error:
-            reason = str(error).strip().splitlines()[0]
-            raise BrowserError(
-                f"The browser {self._host.executable} cannot be started: {reason}", "Check it with: xbot doctor"
-            ) from None
+            raise not_started(self._host.executable, error) from None
         return self._browser

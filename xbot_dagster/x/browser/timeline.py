@@ -12,15 +12,21 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 SETTLE_MS = 10_000
-# A profile is settled when it shows posts, an empty timeline, or one of the texts that stand in their place.
-_SETTLED = """(s) => {
-  const at = location.pathname;
-  if (s.walls.some((wall) => at.startsWith(wall)) || document.querySelector(s.login)) return true;
-  if (document.querySelector(s.article) || document.querySelector(s.region) || document.querySelector(s.error)) return true;
-  const fold = (text) => text.replace(/\\u2019/g, "'").replace(/\\s+/g, " ").trim();
-  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-  while (walker.nextNode()) if (s.phrases.includes(fold(walker.currentNode.nodeValue || ""))) return true;
-  return false;
+# A profile is settled when it shows posts, an empty timeline, or one of the texts that stand in their place. What it shows
+# is read in that same moment: one question to the page instead of three, and nothing can move in between.
+_SETTLED = """({ settled: s, state }) => {
+  if (!document.body) return false;
+  const come = () => {
+    const at = location.pathname;
+    if (s.walls.some((wall) => at.startsWith(wall)) || document.querySelector(s.login)) return true;
+    if (document.querySelector(s.article) || document.querySelector(s.region) || document.querySelector(s.error)) return true;
+    const fold = (text) => text.replace(/\\u2019/g, "'").replace(/\\s+/g, " ").trim();
+    const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+    while (walker.nextNode()) if (s.phrases.includes(fold(walker.currentNode.nodeValue || ""))) return true;
+    return false;
+  };
+  const read = %s;
+  return come() ? read(state) : false;
 }"""
 _PHRASES = ("text_suspended", "text_locked", "text_reload", "text_rate_limited", "text_no_account", "text_protected")
 _STATES: dict[str, SessionState] = {
@@ -29,6 +35,7 @@ _STATES: dict[str, SessionState] = {
     "consent": "consent",
     "challenge": "challenge",
 }
+_HREFS = "(links) => links.map((link) => link.getAttribute('href') || '')"
 _PROFILE_HREF = re.compile(r"^/([A-Za-z0-9_]{1,15})/?$")
 
 
@@ -58,10 +65,10 @@ def probe(page: "Page", base_url: str, handle: str) -> Probe:
     """The state of the session as the account's own profile shows it, with that profile as the baseline."""
     state, reason, found = _open_profile(page, base_url, handle, "profile_path")
     if found is None:
-        return Probe("unknown", None, None, reason)
+        return Probe("unknown", None, None, reason, transient=True)
     if state != "ok":
-        return Probe(_session_state(page, state), None, None, reason)
-    signed_in = signed_in_as(page)
+        return Probe(_session_state(found, state), None, None, reason, transient=state == "broken")
+    signed_in = _handle(found["signed_in"])
     if signed_in is None:
         return Probe("expired", None, None, "nobody is signed in")
     if signed_in.lower() != handle.lower():
@@ -69,42 +76,23 @@ def probe(page: "Page", base_url: str, handle: str) -> Probe:
     return Probe("ok", signed_in, Timeline(tuple(_seen(found)), True))
 
 
-def _session_state(page: "Page", state: str) -> SessionState:
-    if state == "challenge" and site("text_locked") in page_state_texts(page):
+def _session_state(found: dict[str, Any], state: str) -> SessionState:
+    if state == "challenge" and site("text_locked") in found["said"]:
         return "locked"
     return _STATES.get(state, "unknown")
-
-
-def page_state_texts(page: "Page") -> set[str]:
-    """The phrases of the site's table that the page shows outside of anybody's words."""
-    return set(_read(page)["said"])
-
-
-def _read(page: "Page") -> dict[str, Any]:
-    return page.evaluate(page_state.script(), page_state.script_arguments())
 
 
 def _open_profile(page: "Page", base_url: str, handle: str, which: str) -> tuple[str, str, dict[str, Any] | None]:
     """(state, reason, page data); the data is None when the page never came to rest."""
     from playwright.sync_api import Error
 
-    wanted = {
-        "article": site("article"),
-        "region": site("timeline_region"),
-        "error": site("error_detail"),
-        "login": site("login_button"),
-        "walls": [site("login_path"), site("login_short_path"), site("challenge_path")],
-        "phrases": [site(name) for name in _PHRASES],
-    }
     try:
-        page.goto(base_url + path(which, handle=handle), wait_until="domcontentloaded")
-        page.wait_for_function(_SETTLED, arg=wanted, timeout=SETTLE_MS)
-        found = _read(page)
+        page.goto(base_url + path(which, handle=handle), wait_until="commit")
+        found = _settled(page)
         if found["consent"] and page.locator(site("consent_refuse")).count() == 1:
             page.locator(site("consent_refuse")).dispatch_event("click")
-            page.reload(wait_until="domcontentloaded")
-            page.wait_for_function(_SETTLED, arg=wanted, timeout=SETTLE_MS)
-            found = _read(page)
+            page.reload(wait_until="commit")
+            found = _settled(page)
     except Error as error:
         return "broken", f"the profile did not load: {str(error).splitlines()[0]}", None
     if found["consent"]:
@@ -117,12 +105,28 @@ def _open_profile(page: "Page", base_url: str, handle: str, which: str) -> tuple
     return state, reason, found
 
 
+def _settled(page: "Page") -> dict[str, Any]:
+    """What the profile shows once it has come to rest. Raises Playwright's Error when it never does."""
+    wanted = {
+        "article": site("article"),
+        "region": site("timeline_region"),
+        "error": site("error_detail"),
+        "login": site("login_button"),
+        "walls": [site("login_path"), site("login_short_path"), site("challenge_path")],
+        "phrases": [site(name) for name in _PHRASES],
+    }
+    asked = {"settled": wanted, "state": page_state.script_arguments()}
+    return page.wait_for_function(_SETTLED % page_state.script(), arg=asked, timeout=SETTLE_MS).json_value()
+
+
 def signed_in_as(page: "Page") -> str | None:
     """The handle whose session this page shows, None when nobody is signed in."""
-    link = page.locator(site("own_profile_link"))
-    if link.count() != 1:
-        return None
-    match = _PROFILE_HREF.match(link.get_attribute("href") or "")
+    return _handle(page.locator(site("own_profile_link")).evaluate_all(_HREFS))
+
+
+def _handle(links: list[str]) -> str | None:
+    """The handle of the one link to the own profile; two such links are no answer."""
+    match = _PROFILE_HREF.match(links[0]) if len(links) == 1 else None
     return match[1] if match else None
 
 
