@@ -49,8 +49,10 @@ def import_history(
         print_json(asdict(found))
         return
     for file in found.files:
+        more = {"still growing": file.immature, "repeated": file.repeated, "promoted": file.promoted}
         console.print(
             f"{file.name}: {file.read} rows read, {file.new} new, {file.updated} updated, {file.unchanged} unchanged"
+            + "".join(f", {count} {what}" for what, count in more.items() if count)
         )
         for reason, count in file.skipped.items():
             console.print(f"  skipped {count}: {reason}", markup=False)
