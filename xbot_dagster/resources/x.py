@@ -6,13 +6,17 @@ from dataclasses import dataclass, field
 from dagster import InitResourceContext, ResourceDefinition, resource
 
 from xbot_dagster.embedded.browser import find_browser
+from xbot_dagster.errors import SettingsError
 from xbot_dagster.resources.database import Database
 from xbot_dagster.resources.opening import Opened
 from xbot_dagster.resources.world import session_file, world
 from xbot_dagster.sandbox.client import SandboxClient
-from xbot_dagster.settings import Settings
+from xbot_dagster.settings import Settings, is_loopback
+from xbot_dagster.stages.site import Look
 from xbot_dagster.store.deployment import Account
-from xbot_dagster.x.protocols import MetricSource, Publisher
+from xbot_dagster.x.api_client import has_keys
+from xbot_dagster.x.browser.site_check import PageFinding, check_site
+from xbot_dagster.x.protocols import MetricSource, Publisher, TweetRef
 
 
 @dataclass
@@ -42,6 +46,22 @@ class X:
         """What reads an account's outcomes."""
         opened = database.opened
         return lambda account: self._the_source(opened)
+
+    def look(self, opened: Opened) -> Look | None:
+        """What looks at X's pages for `xbot doctor x`; None where this deployment reads none."""
+        if self._reads_by_api() or self.settings.publisher == "recorded":
+            return None
+
+        def look(account: str, handle: str, post: TweetRef | None) -> list[PageFinding]:
+            from xbot_dagster.x.browser.session import BrowserHost
+
+            host = BrowserHost(find_browser(self.settings.XBOT_BROWSER_PATH))
+            sessions = opened.services.home.sessions
+            return check_site(
+                host, self._site_to_read(opened), lambda key: session_file(sessions, key), account, handle, post
+            )
+
+        return look
 
     def close(self) -> None:
         """End the browser and every connection."""
@@ -94,25 +114,43 @@ class X:
         )
 
     def _make_source(self, opened: Opened) -> MetricSource:
-        match self.settings.publisher:
-            case "recorded":
-                from xbot_dagster.x.recorded import RecordedMetrics
+        if self.settings.publisher == "recorded":
+            from xbot_dagster.x.recorded import RecordedMetrics
 
-                return RecordedMetrics(self.world(opened).url)
-            case "x_api":
-                from xbot_dagster.x.api_metrics import ApiMetrics
+            return RecordedMetrics(self.world(opened).url)
+        if self._reads_by_api():
+            from xbot_dagster.x.api_metrics import ApiMetrics
 
-                return ApiMetrics(self.settings)
-            case _:
-                from xbot_dagster.x.browser.metrics import BrowserMetrics
-                from xbot_dagster.x.browser.session import BrowserHost
+            return ApiMetrics(self.settings)
+        from xbot_dagster.x.browser.metrics import BrowserMetrics
+        from xbot_dagster.x.browser.session import BrowserHost
 
-                home = opened.services.home
-                return BrowserMetrics(
-                    BrowserHost(find_browser(self.settings.XBOT_BROWSER_PATH)),
-                    self._site(opened),
-                    lambda account: session_file(home.sessions, account),
-                )
+        home = opened.services.home
+        return BrowserMetrics(
+            BrowserHost(find_browser(self.settings.XBOT_BROWSER_PATH)),
+            self._site_to_read(opened),
+            lambda account: session_file(home.sessions, account),
+        )
+
+    def _reads_by_api(self) -> bool:
+        """Whoever publishes by the API reads by it; who publishes nothing (shadow) does where there are keys for it."""
+        if self.settings.publisher == "shadow" and self.settings.family == "real":
+            return has_keys(self.settings)
+        return self.settings.publisher == "x_api"
+
+    def _site_to_read(self, opened: Opened) -> str:
+        """The site whose pages are read. Raises SettingsError for X's own without the operator's consent."""
+        settings = self.settings
+        if (
+            settings.family == "real"
+            and not settings.ACCEPT_BROWSER_AUTOMATION_RISK
+            and not is_loopback(settings.X_BASE_URL)
+        ):
+            raise SettingsError(
+                "Reading metrics from X's pages drives a website whose rules forbid it and may cost the account.",
+                "Set the keys of the API (X_API_KEY …), or ACCEPT_BROWSER_AUTOMATION_RISK=true.",
+            )
+        return self._site(opened)
 
     def _site(self, opened: Opened) -> str:
         return self.world(opened).url if self.settings.family == "sandbox" else self.settings.X_BASE_URL

@@ -15,6 +15,11 @@ ANSWER_SECONDS = 30.0
 _OAUTH1 = ("X_API_KEY", "X_API_SECRET", "X_ACCESS_TOKEN", "X_ACCESS_TOKEN_SECRET")
 
 
+def has_keys(settings: Settings) -> bool:
+    """Whether one of the two kinds of user tokens is complete."""
+    return settings.X_OAUTH2_TOKEN is not None or all(getattr(settings, name) for name in _OAUTH1)
+
+
 class ApiClient:
     """`client` is tweepy's; `user_auth` says which of the two user tokens it signs with (OAuth 1.0a, else OAuth 2)."""
 

@@ -15,6 +15,7 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from xbot_dagster.domain.content.hooks import HookPattern, hook_pattern
+from xbot_dagster.domain.measuring.sentiment import sentiment
 from xbot_dagster.domain.measuring.weighted_length import emoji_count, url_spans, weighted_length
 from xbot_dagster.errors import UserError
 
@@ -169,11 +170,6 @@ def readability(letters: int, words: int, sentences: int) -> tuple[float, float]
     return min(high, max(low, ari)), min(high, max(low, coleman_liau))
 
 
-def sentiment(text: str) -> float:
-    """VADER compound score, -1 (negative) to 1 (positive); 0 for a text without any word VADER knows."""
-    return float(_vader().polarity_scores(text)["compound"])
-
-
 def tweet_velocity(engagements: int | None, tweet_age_min: float | None) -> float | None:
     """Engagements per minute of a post's life so far; None if either is unknown. Ages below a minute count as one."""
     if engagements is None or tweet_age_min is None:
@@ -197,10 +193,3 @@ def _zone(name: str) -> ZoneInfo:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, IsADirectoryError) as error:
         raise UnknownZone(f"'{name}' is not a known time zone.", "Use an IANA name such as Europe/Berlin.") from error
-
-
-@lru_cache(maxsize=1)
-def _vader() -> Any:
-    from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
-
-    return SentimentIntensityAnalyzer()

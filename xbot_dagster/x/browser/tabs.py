@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 StorageStateFor = Callable[[str], Path | dict[str, Any] | None]
 NAVIGATION_MS = 20_000
-READS_PER_CONTEXT = 60  # a context gives its memory back only when it is closed
+READS_PER_CONTEXT = 100  # a context gives its memory back only when it is closed
 # What is drawn costs time: a small window where a call or a dialog is read, a tall one where a timeline is.
 SMALL: "ViewportSize" = {"width": 800, "height": 600}
 TALL: "ViewportSize" = {"width": 1280, "height": 3000}
