@@ -172,12 +172,16 @@ def _store(conn: Connection, export: Export, account: str, zone: str, name: str,
             skipped[reason] += 1
             continue
         outcome = _outcome(row, account, end, stored, now)
+        findings = plausibility.check(row.counts, stored.before(outcome.observed_age_s) if stored else None)
+        if findings:
+            skipped[f"implausible: {findings[0].reason}"] += 1
+            continue
         kept.append(row.posted_at)
         immature += outcome.collected_pass == 1
         promoted += row.promoted
         if stored is None:
             fresh.append(_post(row, outcome, local))
-        elif outcome.observed_age_s <= stored.passes.get(outcome.collected_pass, -1.0):
+        elif outcome.observed_age_s <= stored.passes.get(outcome.collected_pass, (-1.0,))[0]:
             unchanged += 1  # an older export of the same post says nothing new
             continue
         measured.append(outcome)
@@ -204,8 +208,7 @@ def _refusal(row: ExportRow, handle: str, now: datetime) -> str | None:
         return "written by another account"
     if row.posted_at > now:
         return "posted in the future"
-    findings = plausibility.check(row.counts)
-    return f"implausible: {findings[0].reason}" if findings else None
+    return None
 
 
 def _decision_id(account: str, tweet_id: str) -> uuid.UUID:
