@@ -40,7 +40,7 @@ _CHUNK = 100_000
 _DESCRIBED = 5_000
 _TEXTS = (
     "@someone thanks! I tried it {} times and it was great, not bad at all 😀",
-    "Did you know? {} of 10 people sleep worse after late coffee.\n\nTry tea instead. https://example.com/tea/{}",
+    "Did you know? {} of 10 people sleep worse after late coffee.\n\nTry tea instead. https://example.com/tea",
     "Unpopular opinion: most advice about sleep is wrong. Night {} taught me that you don't need eight hours.",
     "New study of {} adults finds that a short walk after dinner lowers stress.\nRead it here: https://example.com/walk #health",
     "What would you change about your evenings? I asked {} friends — “less screen” won. 👍🏽",
