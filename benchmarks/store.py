@@ -1,11 +1,11 @@
-"""How fast outcomes are stored, found when due, and imported.
+"""How fast outcomes are stored, found when due, and imported, and posts described.
 
     python -m benchmarks.store --json
 
 Prints `upsert_rows_per_s` (COPY into the staging table and the merge, as the collector does it), `copy_rows_per_s` (the same
 rows by bare COPY into a table of the same shape without keys: the limit), `due_query_ms_10k` and `due_query_ms_1m` (median
-of the due query with that many posted decisions in the table) and `import_rows_per_s` (one X export of that many posts, from
-the file to the last row).
+of the due query with that many posted decisions in the table), `import_rows_per_s` (one X export of that many posts, from
+the file to the last row) and `features_per_s` (posts described without embeddings).
 """
 
 import argparse
@@ -26,6 +26,7 @@ from benchmarks.ground import HANDLE, database, plant, tweet_ids
 from xbot_dagster.clock import FixedClock
 from xbot_dagster.domain.measuring.counts import Counts
 from xbot_dagster.domain.measuring.derive import derive
+from xbot_dagster.domain.measuring.features import extract
 from xbot_dagster.stages import importing
 from xbot_dagster.store import outcomes
 from xbot_dagster.store.bulk import copy_rows
@@ -36,6 +37,15 @@ _SMALL = 10_000
 _DUE = 50  # posts that are due in either table: what a tick of a large deployment finds
 _LOOKS = 15
 _CHUNK = 100_000
+_DESCRIBED = 5_000
+_TEXTS = (
+    "@someone thanks! I tried it {} times and it was great, not bad at all 😀",
+    "Did you know? {} of 10 people sleep worse after late coffee.\n\nTry tea instead. https://example.com/tea",
+    "Unpopular opinion: most advice about sleep is wrong. Night {} taught me that you don't need eight hours.",
+    "New study of {} adults finds that a short walk after dinner lowers stress.\nRead it here: https://example.com/walk #health",
+    "What would you change about your evenings? I asked {} friends — “less screen” won. 👍🏽",
+    "https://example.com/{}",
+)
 _HEADER = (
     "Post id,Date,Post text,Link,Impressions,Likes,Engagements,Bookmarks,Share,New follows,Replies,Reposts,Profile visits,"
     "Detail expands,Url clicks,Hashtag clicks,Permalink clicks"
@@ -58,6 +68,7 @@ def run(rows: int, imported: int) -> dict[str, Any]:
         "due_query_ms_10k": round(due_small, 2),
         "due_query_ms_1m": round(due_large, 2),
         "import_rows_per_s": round(imported / _import_seconds(imported)),
+        "features_per_s": round(_DESCRIBED / _features_seconds()),
         "rows": rows,
         "imported": imported,
     }
@@ -137,6 +148,16 @@ def _import_seconds(count: int) -> float:
     if report.new != count:
         raise RuntimeError(f"{report.new} of {count} posts were imported")
     return seconds
+
+
+def _features_seconds() -> float:
+    texts = [_TEXTS[number % len(_TEXTS)].format(number) for number in range(_DESCRIBED + len(_TEXTS))]
+    for words in texts[_DESCRIBED:]:
+        extract(words, _NOW, "Europe/Berlin")  # word lists and patterns are loaded once in a process
+    started = time.perf_counter()
+    for words in texts[:_DESCRIBED]:
+        extract(words, _NOW, "Europe/Berlin", novelty=0.5)
+    return time.perf_counter() - started
 
 
 def _write_export(path: Path, ids: list[str], start: datetime) -> None:

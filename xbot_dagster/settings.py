@@ -20,6 +20,7 @@ Mode = Literal["sandbox", "shadow", "live"]
 Family = Literal["sandbox", "real"]
 PublisherName = Literal["shadow", "sandbox", "recorded", "x_api", "playwright"]
 
+X_OAUTH1 = ("X_API_KEY", "X_API_SECRET", "X_ACCESS_TOKEN", "X_ACCESS_TOKEN_SECRET")
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -181,6 +182,11 @@ class Settings(BaseSettings):
         return "synthetic" if self.family == "sandbox" else "real"
 
     @property
+    def has_x_keys(self) -> bool:
+        """Whether one of the two kinds of user tokens of X's API is complete."""
+        return self.X_OAUTH2_TOKEN is not None or all(getattr(self, name) for name in X_OAUTH1)
+
+    @property
     def browser_refusal(self) -> str | None:
         """Why no browser may be pointed at X_BASE_URL by this program, to write or to read; None when one may.
 
@@ -208,7 +214,8 @@ class Settings(BaseSettings):
             found.append(f"PUBLISHER={self.publisher} is refused in MODE=sandbox: use sandbox, recorded or shadow.")
         if self.browser_refusal is not None and self.publisher == "playwright":
             found.append(f"PUBLISHER=playwright: {self.browser_refusal}")
-        if self.browser_refusal is not None and self.publisher == "shadow" and self.metrics_enabled:
+        reads_pages = self.publisher == "shadow" and self.metrics_enabled and not self.has_x_keys
+        if self.browser_refusal is not None and reads_pages:
             found.append(f"REAL_METRICS_ENABLED=true with PUBLISHER=shadow: {self.browser_refusal}")
         if self.redis_prefix and not self.redis_prefix.endswith(":"):
             found.append(f"REDIS_PREFIX={self.redis_prefix} must end with a colon, for example {self.redis_prefix}:.")

@@ -37,7 +37,7 @@ MOVES: dict[str, tuple[str, set[str]]] = {
     "novelty": ("UPDATE content_metadata SET novelty = novelty / 2", {"novelty_avg_7d"}),
     "a deleted outcome": (
         "DELETE FROM outcomes WHERE ctid = (SELECT ctid FROM outcomes WHERE collected_pass = 1 "
-        "AND collected_at < xbot_now() - interval '8 days' LIMIT 1)",
+        "AND collected_at < xbot_now() - interval '8 days' ORDER BY collected_at DESC LIMIT 1)",
         {"totalOutcomes", "simulatedOutcomes"},
     ),
     "a real outcome": (

@@ -1,5 +1,6 @@
-"""Backup and restore of the database."""
+"""Backup and restore of the database, and content taken out of it on request."""
 
+from contextlib import closing
 from dataclasses import asdict
 from datetime import UTC
 from pathlib import Path
@@ -18,6 +19,7 @@ def mount(app: typer.Typer) -> None:
     """Add the commands of this module."""
     app.command(help="Write the database into one file. Example: xbot backup before-upgrade.zip")(backup)
     app.command(help="Put a backup back. Example: xbot restore before-upgrade.zip --yes")(restore)
+    app.command(help="Remove a post or a person on request. Example: xbot purge --tweet 1858191230021746688")(purge)
 
 
 def backup(
@@ -62,3 +64,23 @@ def restore(source: Annotated[Path, typer.Argument(help="A file that xbot backup
     console.print(
         f"restored {source} of {done.taken_at[:19]}: {rows['content_metadata']} decisions; the cache was rebuilt"
     )
+
+
+def purge(
+    tweet: Annotated[str | None, typer.Option(help="The id of a post, ours or somebody else's.")] = None,
+    user: Annotated[str | None, typer.Option(help="The handle of a person: all that we keep of them.")] = None,
+    as_json: Json = False,
+) -> None:
+    from xbot_dagster.resources.cache import make_cache
+    from xbot_dagster.stages import purge as stage
+
+    with deployment() as opened, closing(make_cache(opened.settings)) as cache:
+        found = stage.run(opened.engine, cache, opened.services.home.logs, tweet=tweet, user=user)
+    if as_json:
+        print_json(asdict(found))
+        return
+    for table, count in found.rows.items():
+        console.print(f"{table}: {count} rows")
+    console.print(f"{found.keys} Redis keys, {found.folders} folders of evidence, {found.places} places in log files")
+    for kept in found.kept:
+        console.print(f"kept: {kept}")

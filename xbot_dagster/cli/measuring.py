@@ -3,6 +3,7 @@
 from dataclasses import asdict
 from datetime import date
 from pathlib import Path
+from textwrap import shorten
 from typing import Annotated
 
 import typer
@@ -10,6 +11,12 @@ import typer
 from xbot_dagster.cli.runtime import AccountName, Json, console, deployment, group, print_json, print_rows
 from xbot_dagster.errors import UsageError
 from xbot_dagster.store.deployment import DEFAULT_ACCOUNT
+
+# A row of this view is wider than any terminal; the rest of it is in --json.
+_READABLE = {
+    "vw_recent_posts": ("posted_at", "content", "arm", "impressions", "engagement_rate", "fpki", "reward_composite")
+}
+_SHOWN_WORDS = 32
 
 
 def mount(app: typer.Typer) -> None:
@@ -49,8 +56,10 @@ def import_history(
         print_json(asdict(found))
         return
     for file in found.files:
+        more = {"still growing": file.immature, "repeated": file.repeated, "promoted": file.promoted}
         console.print(
             f"{file.name}: {file.read} rows read, {file.new} new, {file.updated} updated, {file.unchanged} unchanged"
+            + "".join(f", {count} {what}" for what, count in more.items() if count)
         )
         for reason, count in file.skipped.items():
             console.print(f"  skipped {count}: {reason}", markup=False)
@@ -62,15 +71,28 @@ def import_history(
 
 def export(
     dataset: Annotated[str, typer.Argument(help="queue, posts, outcomes, arms or versions.")],
-    path: Annotated[Path, typer.Argument(help="The file; its ending gives the format (.csv, .json, .parquet).")],
+    path: Annotated[
+        Path | None,
+        typer.Argument(
+            help="The file; its ending gives the format (.csv, .json, .parquet). Without it: what the columns mean."
+        ),
+    ] = None,
     format: Annotated[str | None, typer.Option(help="csv, json or parquet, when the ending does not say.")] = None,
     account: Annotated[str | None, typer.Option("--account", help="Only this account.")] = None,
+    as_json: Json = False,
 ) -> None:
     from xbot_dagster.stages import exporting
 
+    if path is None:
+        columns = [asdict(column) for column in exporting.columns(dataset)]
+        print_rows(columns, ("name", "type", "meaning"), as_json=as_json, empty="")
+        return
     with deployment() as opened, console.status("Writing …"):
         found = exporting.run(opened.engine, dataset, path, format, account)
-    console.print(f"{found.path}: {found.rows} rows")
+    if as_json:
+        print_json(asdict(found))
+    else:
+        console.print(f"{found.path}: {found.rows} rows")
 
 
 def report(
@@ -98,7 +120,10 @@ def report(
     for table in tables:
         console.print(f"\n{table.name}", style="bold")
         rows = [dict(zip(table.columns, row, strict=True)) for row in table.rows]
-        print_rows(rows, table.columns, as_json=False, empty="No measured rows yet.")
+        for row in rows:
+            row["content"] = shorten(row.get("content") or "", _SHOWN_WORDS, placeholder=" …")
+        shown = _READABLE.get(table.name) or [column for column in table.columns if column != "account"]
+        print_rows(rows, shown, as_json=False, empty="No measured rows yet.")
     for name, path in (charts.files if charts else {}).items():
         console.print(f"{name}: {path}")
 

@@ -8,6 +8,7 @@ import typer
 from xbot_dagster.cli import accounts, configuration, keeping
 from xbot_dagster.cli.runtime import Json, actor, console, deployment, group, print_json, print_rows
 from xbot_dagster.errors import Conflict, NotFound, UsageError, UserError
+from xbot_dagster.resources.opening import Opened
 from xbot_dagster.settings import load_settings
 
 UNHEALTHY = 3
@@ -65,13 +66,20 @@ def doctor(
     if unknown:
         raise UsageError(f"There is no section '{unknown[0]}'.", f"Known: {', '.join(stage.SECTIONS)}.")
     settings = load_settings()
+    reached: list[Opened] = []
     with ExitStack() as stack:
 
         def opening() -> stage.Reached:
             found = stack.enter_context(deployment(settings))
+            reached.append(found)
             return stage.Reached(found.engine, found.clock, found.deployment, found.services.embedded_postgres)
 
         checks = stage.examine(settings, opening, lambda: make_cache(settings), section or stage.SECTIONS)
+        if "x" in (section or ()) and reached:  # opens pages, so only when asked for by name
+            from xbot_dagster.resources.x import X
+            from xbot_dagster.stages import site
+
+            checks += site.examine(reached[0].engine, reached[0].clock, X(settings).look(reached[0]))
     failed = any(check.verdict == "fail" for check in checks)
     if as_json:
         print_json({"ready": not failed, "checks": [asdict(check) for check in checks]})

@@ -12,9 +12,11 @@ from xbot_dagster.resources.opening import Opened
 from xbot_dagster.resources.world import session_file, world
 from xbot_dagster.sandbox.client import SandboxClient
 from xbot_dagster.settings import Settings
+from xbot_dagster.stages.site import Look
 from xbot_dagster.store.deployment import Account
 from xbot_dagster.store.usage import record_x
-from xbot_dagster.x.protocols import MetricSource, Publisher
+from xbot_dagster.x.browser.site_check import PageFinding, check_site
+from xbot_dagster.x.protocols import MetricSource, Publisher, TweetRef
 
 
 @dataclass
@@ -44,6 +46,20 @@ class X:
         """What reads an account's outcomes."""
         opened = database.opened
         return lambda account: self._the_source(opened)
+
+    def look(self, opened: Opened) -> Look | None:
+        """What looks at X's pages for `xbot doctor x`; None where this deployment reads none."""
+        if self._reads_by_api() or self.settings.publisher == "recorded":
+            return None
+
+        def look(account: str, handle: str, post: TweetRef | None) -> list[PageFinding]:
+            from xbot_dagster.x.browser.session import BrowserHost
+
+            host = BrowserHost(find_browser(self.settings.XBOT_BROWSER_PATH))
+            sessions = opened.services.home.sessions
+            return check_site(host, self._site(opened), lambda key: session_file(sessions, key), account, handle, post)
+
+        return look
 
     def close(self) -> None:
         """End the browser and every connection."""
@@ -96,25 +112,29 @@ class X:
         )
 
     def _make_source(self, opened: Opened) -> MetricSource:
-        match self.settings.publisher:
-            case "recorded":
-                from xbot_dagster.x.recorded import RecordedMetrics
+        if self.settings.publisher == "recorded":
+            from xbot_dagster.x.recorded import RecordedMetrics
 
-                return RecordedMetrics(self.world(opened).url)
-            case "x_api":
-                from xbot_dagster.x.api_metrics import ApiMetrics
+            return RecordedMetrics(self.world(opened).url)
+        if self._reads_by_api():
+            from xbot_dagster.x.api_metrics import ApiMetrics
 
-                return ApiMetrics(self.settings, self._spent(opened))
-            case _:
-                from xbot_dagster.x.browser.metrics import BrowserMetrics
-                from xbot_dagster.x.browser.session import BrowserHost
+            return ApiMetrics(self.settings, self._spent(opened))
+        from xbot_dagster.x.browser.metrics import BrowserMetrics
+        from xbot_dagster.x.browser.session import BrowserHost
 
-                site, home = self._site(opened), opened.services.home
-                return BrowserMetrics(
-                    BrowserHost(find_browser(self.settings.XBOT_BROWSER_PATH)),
-                    site,
-                    lambda account: session_file(home.sessions, account),
-                )
+        site, home = self._site(opened), opened.services.home
+        return BrowserMetrics(
+            BrowserHost(find_browser(self.settings.XBOT_BROWSER_PATH)),
+            site,
+            lambda account: session_file(home.sessions, account),
+        )
+
+    def _reads_by_api(self) -> bool:
+        """Whoever publishes by the API reads by it; who publishes nothing (shadow) does where there are keys for it."""
+        if self.settings.publisher == "shadow" and self.settings.family == "real":
+            return self.settings.has_x_keys
+        return self.settings.publisher == "x_api"
 
     def _spent(self, opened: Opened) -> Callable[[str, str, int], None]:
         """Books what reading through the API costs; what a created post costs is booked with the post."""

@@ -18,7 +18,7 @@ from xbot_dagster.clock import Clock
 from xbot_dagster.domain.learning.reward import DEFAULT_REFERENCES, RewardReferences
 from xbot_dagster.domain.measuring import due, plausibility
 from xbot_dagster.domain.measuring.counts import FIELDS, Counts
-from xbot_dagster.domain.measuring.derive import REWARD_VERSIONS, derive, reward_of
+from xbot_dagster.domain.measuring.derive import derive, rewards_of
 from xbot_dagster.settings import Settings
 from xbot_dagster.store import outcomes as store
 from xbot_dagster.store.outcomes import DuePost, Outcome, Refused, Schedule
@@ -242,15 +242,15 @@ def _outcome(
     now: datetime,
     status: str = "ok",
 ) -> Outcome:
-    rewards = (reward_of(version, counts, post.novelty, post.similarity, references) for version in REWARD_VERSIONS)
+    derived = derive(counts, post.novelty, post.similarity)
     return Outcome(
         decision_id=post.decision_id,
         collected_pass=number,
         account=post.account,
         tweet_id=post.tweet_id,
         counts=counts,
-        derived=derive(counts, post.novelty, post.similarity),
-        rewards=tuple(reward for reward in rewards if reward is not None),
+        derived=derived,
+        rewards=rewards_of(derived, post.novelty, post.similarity, references),
         simulated=post.simulated,
         source=read.source,
         read_status=status,

@@ -30,6 +30,13 @@ class ExportReport:
     rows: int
 
 
+def columns(dataset: str) -> tuple[Column, ...]:
+    """The documented columns of a data set, in the order they are written. Raises UsageError for one that does not exist."""
+    if dataset not in DATASETS:
+        raise UsageError(f"There is no data set '{dataset}'.", f"Known: {', '.join(DATASETS)}.")
+    return DATASETS[dataset]
+
+
 def run(
     engine: Engine, dataset: str, path: Path, format: str | None = None, account: str | None = None
 ) -> ExportReport:
@@ -37,8 +44,7 @@ def run(
 
     Raises UsageError for an unknown data set or format, UserError when the file cannot be written.
     """
-    if dataset not in DATASETS:
-        raise UsageError(f"There is no data set '{dataset}'.", f"Known: {', '.join(DATASETS)}.")
+    described = columns(dataset)
     kind = format or path.suffix.lstrip(".").lower()
     if kind not in FORMATS:
         raise UsageError(
@@ -49,7 +55,7 @@ def run(
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with engine.connect() as conn, conn.begin():
-            rows = write(draft, DATASETS[dataset], exports.batches(conn, dataset, account))
+            rows = write(draft, described, exports.batches(conn, dataset, account))
         os.replace(draft, path)
     except OSError as error:
         raise UserError(f"{path} cannot be written: {error.strerror or error}.", "Choose another place.") from None

@@ -3,7 +3,8 @@
 import logging
 import uuid
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -13,8 +14,8 @@ from sqlalchemy import Connection, Engine
 
 from xbot_dagster.clock import Clock
 from xbot_dagster.domain.measuring import due, plausibility
-from xbot_dagster.domain.measuring.derive import REWARD_VERSIONS, derive, reward_of
-from xbot_dagster.domain.measuring.exports import MATURE_AFTER, Export, ExportError, ExportRow, export_end, parse
+from xbot_dagster.domain.measuring.derive import derive, rewards_of
+from xbot_dagster.domain.measuring.exports import MATURE_AFTER, Export, ExportError, ExportRow, export_end, owner, parse
 from xbot_dagster.errors import UserError
 from xbot_dagster.settings import Settings
 from xbot_dagster.store import audit, deployment, outcomes, posted
@@ -94,14 +95,15 @@ def import_files(engine: Engine, clock: Clock, settings: Settings, paths: Sequen
 def handle_in(paths: Sequence[Path]) -> str:
     """Whose posts the files hold, as written in their links: for a home that has no account yet. Raises ExportError."""
     for path in paths:
-        for row in parse(_content(path)).rows:
-            if row.handle:
-                return row.handle
+        with _naming(path):
+            found = owner(_content(path))
+        if found:
+            return found
     raise ExportError("The files do not say whose posts they hold.", "Set X_HANDLE to the account's handle.")
 
 
 def _import_file(engine: Engine, clock: Clock, path: Path, account: str) -> FileReport:
-    try:
+    with _naming(path):
         export = parse(_content(path))
         with engine.begin() as conn:
             known = deployment.account(conn, account)
@@ -114,10 +116,17 @@ def _import_file(engine: Engine, clock: Clock, path: Path, account: str) -> File
                 {"file": path.name, "new": report.new, "updated": report.updated, "skipped": report.skipped},
                 account=account,
             )
-    except ExportError as error:
-        raise ExportError(f"{path.name}: {error.message}", error.hint) from None
     log.info("[IMPORT] ✅ file=%s read=%s new=%s updated=%s", path.name, report.read, report.new, report.updated)
     return report
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Among several files, a refusal says which one it means."""
+    try:
+        yield
+    except ExportError as error:
+        raise ExportError(f"{path.name}: {error.message}", error.hint) from None
 
 
 def _content(path: Path) -> bytes:
@@ -163,12 +172,16 @@ def _store(conn: Connection, export: Export, account: str, zone: str, name: str,
             skipped[reason] += 1
             continue
         outcome = _outcome(row, account, end, stored, now)
+        findings = plausibility.check(row.counts, stored.before(outcome.observed_age_s) if stored else None)
+        if findings:
+            skipped[f"implausible: {findings[0].reason}"] += 1
+            continue
         kept.append(row.posted_at)
         immature += outcome.collected_pass == 1
         promoted += row.promoted
         if stored is None:
             fresh.append(_post(row, outcome, local))
-        elif outcome.observed_age_s <= stored.passes.get(outcome.collected_pass, -1.0):
+        elif outcome.observed_age_s <= stored.passes.get(outcome.collected_pass, (-1.0,))[0]:
             unchanged += 1  # an older export of the same post says nothing new
             continue
         measured.append(outcome)
@@ -195,8 +208,7 @@ def _refusal(row: ExportRow, handle: str, now: datetime) -> str | None:
         return "written by another account"
     if row.posted_at > now:
         return "posted in the future"
-    findings = plausibility.check(row.counts)
-    return f"implausible: {findings[0].reason}" if findings else None
+    return None
 
 
 def _decision_id(account: str, tweet_id: str) -> uuid.UUID:
@@ -222,15 +234,15 @@ def _outcome(row: ExportRow, account: str, end: datetime, stored: KnownPost | No
     age = row.observed_age_s if row.observed_age_s is not None else max(0.0, (end - row.posted_at).total_seconds())
     growing = row.collected_pass == 1 if row.collected_pass else age <= MATURE_AFTER.total_seconds()
     novelty, similarity = (stored.novelty, stored.similarity) if stored else (None, None)
-    rewards = (reward_of(version, row.counts, novelty, similarity) for version in REWARD_VERSIONS)
+    derived = derive(row.counts, novelty, similarity)
     return Outcome(
         decision_id=stored.decision_id if stored else _decision_id(account, row.tweet_id),
         collected_pass=1 if growing else 2,
         account=account,
         tweet_id=row.tweet_id,
         counts=row.counts,
-        derived=derive(row.counts, novelty, similarity),
-        rewards=tuple(reward for reward in rewards if reward is not None),
+        derived=derived,
+        rewards=rewards_of(derived, novelty, similarity),
         simulated=False,
         source=IMPORT,
         read_status="ok",

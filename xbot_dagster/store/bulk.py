@@ -28,7 +28,10 @@ def stage(conn: Connection, name: str, columns: dict[str, str], rows: Iterable[S
     """
     table = f"staging_{name}"
     definition = ", ".join(f"{column} {kind}" for column, kind in columns.items())
-    conn.exec_driver_sql("SET LOCAL client_min_messages = warning")
+    # Merging sorts what was staged: in memory, also when it is a whole history.
+    conn.exec_driver_sql(
+        "SELECT set_config('client_min_messages', 'warning', true), set_config('work_mem', '64MB', true)"
+    )
     conn.exec_driver_sql(f"CREATE TEMP TABLE IF NOT EXISTS {table} ({definition}) ON COMMIT DELETE ROWS")
     conn.exec_driver_sql(f"TRUNCATE {table}")
     copy_rows(conn, table, list(columns), list(columns.values()), rows)

@@ -296,8 +296,10 @@ def _merge_outcomes(table: str) -> str:
     stored = ", ".join(f"outcomes.{name}" for name in _COMPARED)
     fresh = ", ".join(f"excluded.{name}" for name in _COMPARED)
     return (
-        f"INSERT INTO outcomes ({names}) SELECT {names} FROM {table} ORDER BY decision_id, collected_pass "
-        f"ON CONFLICT (decision_id, collected_pass) DO UPDATE SET {updates}, updated_at = xbot_now(), run_id = xbot_run() "
+        # Sorted, so that two collectors lock the same rows in the same order; who writes and when is asked once, not row by row.
+        f"INSERT INTO outcomes ({names}, updated_at, run_id) SELECT {names}, at, run "
+        f"FROM {table}, (SELECT xbot_now() AS at, xbot_run() AS run) AS writing ORDER BY decision_id, collected_pass "
+        f"ON CONFLICT (decision_id, collected_pass) DO UPDATE SET {updates}, updated_at = excluded.updated_at, run_id = excluded.run_id "
         "WHERE (excluded.read_status = 'ok' OR outcomes.read_status <> 'ok') "
         f"AND ({stored}) IS DISTINCT FROM ({fresh})"
     )

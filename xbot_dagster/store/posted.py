@@ -7,6 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
+from xbot_dagster.domain.measuring.counts import FIELDS, Counts
 from xbot_dagster.store.bulk import stage
 
 IMPORT = "import"
@@ -14,7 +15,7 @@ IMPORT = "import"
 
 @dataclass(frozen=True)
 class KnownPost:
-    """A post that is stored already. `passes` maps the measured pass to its age in seconds when it was read.
+    """A post that is stored already. `passes` maps the pass to its age in seconds when it was read, and to its counts.
 
     `novelty` and `similarity` are there once the post has been described."""
 
@@ -23,7 +24,12 @@ class KnownPost:
     imported: bool
     novelty: float | None
     similarity: float | None
-    passes: dict[int, float]
+    passes: dict[int, tuple[float, Counts]]
+
+    def before(self, age_s: float) -> Counts | None:
+        """The counts of the latest read at a younger age than `age_s`."""
+        younger = [read for read in self.passes.values() if read[0] < age_s]
+        return max(younger, key=lambda read: read[0])[1] if younger else None
 
 
 @dataclass(frozen=True)
@@ -59,17 +65,18 @@ def known_posts(conn: Connection, tweet_ids: Sequence[str]) -> dict[str, KnownPo
     rows = conn.execute(
         text(
             "SELECT p.tweet_id, p.decision_id, p.publisher = :import, c.novelty, c.duplicate_similarity, "
-            "coalesce(array_agg(o.collected_pass) FILTER (WHERE o.decision_id IS NOT NULL), '{}'), "
-            "coalesce(array_agg(o.observed_age_s) FILTER (WHERE o.decision_id IS NOT NULL), '{}') "
+            f"o.collected_pass, o.observed_age_s, {', '.join(f'o.{name}' for name in FIELDS)} "
             "FROM posted_decisions p JOIN content_metadata c USING (decision_id) LEFT JOIN outcomes o USING (decision_id) "
-            "WHERE p.tweet_id = ANY(:ids) GROUP BY p.tweet_id, p.decision_id, p.publisher, c.novelty, c.duplicate_similarity"
+            "WHERE p.tweet_id = ANY(:ids)"
         ),
         {"ids": list(tweet_ids), "import": IMPORT},
     )
-    return {
-        row[0]: KnownPost(row[0], row[1], row[2], row[3], row[4], dict(zip(row[5], row[6], strict=True)))
-        for row in rows
-    }
+    found: dict[str, KnownPost] = {}
+    for tweet_id, decision_id, imported, novelty, similarity, number, age_s, *counts in rows:
+        post = found.setdefault(tweet_id, KnownPost(tweet_id, decision_id, imported, novelty, similarity, {}))
+        if number is not None:
+            post.passes[number] = (age_s, Counts(*counts))
+    return found
 
 
 def add_imported(conn: Connection, account: str, rows: Sequence[ImportedPost]) -> int:

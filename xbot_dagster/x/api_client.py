@@ -6,13 +6,12 @@ tweepy's own address and its missing time-out are replaced; it never sleeps for 
 from typing import TYPE_CHECKING, Any
 
 from xbot_dagster.errors import SettingsError
-from xbot_dagster.settings import Settings
+from xbot_dagster.settings import X_OAUTH1, Settings
 
 if TYPE_CHECKING:
     import tweepy
 
 ANSWER_SECONDS = 30.0
-_OAUTH1 = ("X_API_KEY", "X_API_SECRET", "X_ACCESS_TOKEN", "X_ACCESS_TOKEN_SECRET")
 
 
 class ApiClient:
@@ -20,10 +19,10 @@ class ApiClient:
 
     def __init__(self, settings: Settings, seconds: float = ANSWER_SECONDS) -> None:
         """Raises SettingsError when neither the four OAuth 1.0a values nor an OAuth 2 user token are set."""
-        keys = [getattr(settings, name) for name in _OAUTH1]
+        keys = [getattr(settings, name) for name in X_OAUTH1]
         self.user_auth = all(keys)
         if not self.user_auth and settings.X_OAUTH2_TOKEN is None:
-            missing = ", ".join(name for name, value in zip(_OAUTH1, keys, strict=True) if not value)
+            missing = ", ".join(name for name, value in zip(X_OAUTH1, keys, strict=True) if not value)
             raise SettingsError(
                 f"PUBLISHER=x_api needs the keys of an app with write access; missing: {missing}.",
                 "Set the four OAuth 1.0a values, or X_OAUTH2_TOKEN (a user token with tweet.write and users.read).",

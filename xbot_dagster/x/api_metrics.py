@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any, cast
 
+from xbot_dagster.domain.measuring.counts import with_quotes
 from xbot_dagster.settings import Settings
 from xbot_dagster.x.api_client import ANSWER_SECONDS, ApiClient
 from xbot_dagster.x.api_publisher import Spent, no_ledger
@@ -226,7 +227,7 @@ def _read(
         locked = "authorization" in row["title"].lower()
         return MetricRead(post.tweet_id, "locked" if locked else "not_found", "x_api", detail=row["title"])
     counts = {
-        **_named(row.get("public_metrics"), _PUBLIC_NAMES),
+        **with_quotes(_named(row.get("public_metrics"), _PUBLIC_NAMES)),
         **_named(row.get("non_public_metrics"), _PRIVATE_NAMES),
         **_named(figures, _ANALYTICS_NAMES),
     }

@@ -12,6 +12,7 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import quote
 from urllib.request import Request, urlopen
 
+from xbot_dagster.domain.measuring.counts import with_quotes
 from xbot_dagster.x.browser.answers import judge
 from xbot_dagster.x.protocols import (
     FollowerRead,
@@ -166,7 +167,8 @@ def _read_of(tweet_id: str, body: Any, trouble: str) -> MetricRead:
     counts = body["metrics"].get(tweet_id)
     if counts is None:
         return MetricRead(tweet_id, "not_found", "recorded", detail="the post is gone")
-    return MetricRead(tweet_id, "ok", "recorded", **{name: counts.get(name) for name in _COUNTS}, raw=counts)
+    known = {name: counts[name] for name in _COUNTS if counts.get(name) is not None}
+    return MetricRead(tweet_id, "ok", "recorded", raw=counts, **with_quotes(known))
 
 
 def _mention(row: dict[str, Any]) -> Mention:

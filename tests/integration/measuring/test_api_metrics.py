@@ -73,7 +73,7 @@ def test_counts_of_timeline_and_analytics_come_together(httpserver, source, spen
     httpserver.expect_request("/2/tweets/analytics").respond_with_json({"data": [analytics(i) for i in IDS]})
     read = by_id(source)[IDS[0]]
     assert (read.status, read.source, read.detail) == ("ok", "x_api", "")
-    assert (read.impressions, read.engagements, read.likes, read.retweets, read.replies) == (2010, 60, 30, 4, 2)
+    assert (read.impressions, read.engagements, read.likes, read.retweets, read.replies) == (2010, 60, 30, 5, 2)
     assert (read.quotes, read.bookmarks, read.profile_visits, read.link_clicks, read.follows) == (1, 5, 11, 7, 3)
     assert dict(spent) == {"user_read": 1, "owned_read": 3, "analytics_read": 3}
 
@@ -83,7 +83,16 @@ def test_the_new_name_of_reposts_is_understood(httpserver, source) -> None:
         {"data": [row(i, repost="repost_count") for i in IDS]}
     )
     httpserver.expect_request("/2/tweets/analytics").respond_with_json({"data": []})
-    assert by_id(source)[IDS[1]].retweets == 4
+    assert by_id(source)[IDS[1]].retweets == 5
+
+
+def test_reposts_without_their_quotes_are_unknown(httpserver, source) -> None:
+    rows = [row(i) for i in IDS]
+    del rows[0]["public_metrics"]["quote_count"]
+    httpserver.expect_request("/2/users/42/tweets").respond_with_json({"data": rows})
+    httpserver.expect_request("/2/tweets/analytics").respond_with_json({"data": []})
+    reads = by_id(source)
+    assert [(reads[i].retweets, reads[i].quotes, reads[i].likes) for i in IDS[:2]] == [(None, None, 30), (5, 1, 30)]
 
 
 def test_without_analytics_access_follows_stay_unknown_and_it_is_asked_once(httpserver, source) -> None:

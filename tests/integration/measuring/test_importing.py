@@ -105,6 +105,19 @@ def test_a_later_overlapping_file_replaces_growing_counts_by_final_ones(real, cl
     assert (again.updated, again.unchanged) == (0, 6)  # the older file cannot turn the counts back
 
 
+def test_counts_that_fall_in_a_later_file_are_left_out_and_said(real, clock, shadow, tmp_path) -> None:
+    early = write(tmp_path / "a_2026-09-01_2026-09-04.csv", 2, impressions=3000)
+    importing.import_files(real, clock, shadow, [early], "default")
+    before = dump(real)
+    late = write(tmp_path / "b_2026-09-01_2026-09-20.csv", 2, impressions=900)
+    report = importing.import_files(real, clock, shadow, [late], "default")
+    assert report.files[0].skipped == {
+        "implausible: impressions fell from 3000 to 900": 1,
+        "implausible: impressions fell from 3001 to 901": 1,
+    }
+    assert dump(real) == before
+
+
 def test_a_sandbox_home_refuses_with_the_way_out(engine, clock, settings, tmp_path) -> None:
     with pytest.raises(WrongFamily, match="simulated") as caught:
         importing.import_files(engine, clock, settings, [write(tmp_path / "x.csv", 1)], "default")
@@ -183,3 +196,9 @@ def test_an_imported_past_can_be_described_and_rewarded(real, clock, shadow, tmp
 
 def test_the_handle_of_a_new_home_can_be_found_in_the_files(tmp_path) -> None:
     assert importing.handle_in([write(tmp_path / "x.csv", 1, handle="SomeOne")]) == "SomeOne"
+    nobody = tmp_path / "nobody.csv"
+    nobody.write_text(",".join(HEADER) + "\n")
+    assert importing.handle_in([nobody, tmp_path / "x.csv"]) == "SomeOne"
+    (tmp_path / "page.csv").write_text("<html></html>")
+    with pytest.raises(ExportError, match=r"page\.csv: The file is a web page"):
+        importing.handle_in([tmp_path / "page.csv"])

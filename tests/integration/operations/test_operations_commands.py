@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from tests import operations_world
 from xbot_dagster.cli import operations
 from xbot_dagster.embedded import services
-from xbot_dagster.errors import Conflict, UsageError, UserError
+from xbot_dagster.errors import Conflict, NotFound, UsageError, UserError
 from xbot_dagster.resources.opening import opened
 from xbot_dagster.settings import Settings, load_settings
 
@@ -210,3 +210,17 @@ def test_a_damaged_or_foreign_backup_changes_nothing(run: Run, home: Settings, t
     services.detach(load_settings({k: v for k, v in other.items()}))
     with opened(home) as found, found.engine.begin() as conn:
         assert conn.execute(text("SELECT count(*) FROM content_metadata")).scalar_one() > 0
+
+
+def test_purge_takes_a_post_out_and_says_what_it_kept(run: Run, home: Settings) -> None:
+    with opened(home) as found, found.engine.begin() as conn:
+        tweet = conn.execute(text("SELECT tweet_id FROM posted_decisions ORDER BY posted_at LIMIT 1")).scalar_one()
+    done = json.loads(run("purge", "--tweet", tweet, "--json").output)
+    assert done["rows"]["posted_decisions"] == 1
+    assert any("posted twice" in reason for reason in done["kept"])
+    with opened(home) as found, found.engine.begin() as conn:
+        words = conn.execute(text("SELECT text FROM posted_decisions WHERE tweet_id = :t"), {"t": tweet}).scalar_one()
+        audited = conn.execute(text("SELECT count(*) FROM audit_log WHERE event_type = 'CONTENT_PURGED'")).scalar_one()
+    assert (words, audited) == ("[removed on request]", 1)
+    assert isinstance(run("purge", fails=True).exception, UsageError)
+    assert isinstance(run("purge", "--tweet", "999999999999999999", fails=True).exception, NotFound)

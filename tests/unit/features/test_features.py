@@ -10,6 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twitter_text import parse_tweet
+from twitter_text.regexp.emoji import emoji, emoji_list
+from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
 
 from xbot_dagster.domain.measuring.features import (
     FEATURE_VERSION,
@@ -17,9 +19,9 @@ from xbot_dagster.domain.measuring.features import (
     UnknownZone,
     extract,
     readability,
-    sentiment,
     tweet_velocity,
 )
+from xbot_dagster.domain.measuring.sentiment import sentiment
 from xbot_dagster.domain.measuring.weighted_length import emoji_count, url_spans, weighted_length
 
 NOON = datetime(2024, 7, 3, 22, 30, tzinfo=UTC)  # a Wednesday; Thursday 00:30 in Berlin
@@ -71,6 +73,27 @@ def test_weighted_length_equals_the_library(text):
 @given(st.text(max_size=80))
 def test_weighted_length_equals_the_library_on_any_text(text):
     assert weighted_length(text) == parse_tweet(text).weightedLength
+
+
+VADER = SentimentIntensityAnalyzer()
+SPOKEN = st.sampled_from([
+    "good", "BAD", "Great!", "no", "not", "never", "so", "this", "without", "doubt", "least", "at", "very", "kind", "of", "but", "",
+    "hardly", "isn't", "the", "shit", "bus", "stop", "kiss", "death", "or", "nor", ":)", "ok,", "love", "hate!!!", "???", "😀", "💔👍",
+    "yeah", "right", "sort", "ALL", "it's", "incredibly", "I",
+])  # fmt: skip
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(SPOKEN, max_size=12).map(" ".join))
+def test_sentiment_equals_the_library(text):
+    assert sentiment(text) == VADER.polarity_scores(text)["compound"]
+
+
+def test_every_emoji_counts_as_in_the_library():
+    pictures = [entry.emoji for entry in emoji_list]
+    for first, second in zip(pictures[::7], pictures[3::7], strict=False):
+        for text in (first + second, first + "1" + second, first[:-1] + second):
+            assert emoji_count(text) == len(emoji.findall(text)), ascii(text)
 
 
 def test_structure_is_counted():

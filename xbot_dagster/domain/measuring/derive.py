@@ -71,7 +71,23 @@ def reward_of(
 
     Raises ValueError for a version that does not exist.
     """
-    derived = derive(counts, novelty, similarity)
+    return _reward(version, derive(counts, novelty, similarity), novelty, similarity, references)
+
+
+def rewards_of(
+    derived: Derived,
+    novelty: float | None,
+    similarity: float | None,
+    references: RewardReferences = DEFAULT_REFERENCES,
+) -> tuple[Reward, ...]:
+    """The rewards of every version that can be computed from figures derived already."""
+    found = (_reward(version, derived, novelty, similarity, references) for version in REWARD_VERSIONS)
+    return tuple(reward for reward in found if reward is not None)
+
+
+def _reward(
+    version: str, derived: Derived, novelty: float | None, similarity: float | None, references: RewardReferences
+) -> Reward | None:
     if version == SEED_V1:
         value, used = derived.reward_composite, DOCUMENTED_UNITS
     elif version == NORM_V1:

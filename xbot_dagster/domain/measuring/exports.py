@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Literal
 
 from xbot_dagster.domain.measuring.cells import bare_text
@@ -155,6 +156,16 @@ def parse(content: bytes) -> Export:
     return export
 
 
+def owner(content: bytes) -> str | None:
+    """The handle in the links of a file; None when it has none. Raises ExportError as `parse` does, as far as it reads."""
+    reader = _records(decode(content))
+    header = next(reader, [])
+    kind = _format_of(header)
+    link = header.index(_COLUMNS[kind]["link"]) if _COLUMNS[kind]["link"] in header else len(header)
+    cells = (record[link].strip() for record in reader if len(record) > link)
+    return next((handle for cell in cells if (handle := _handle(_PERMALINK.match(cell)))), None)
+
+
 def decode(content: bytes) -> str:
     """The text of a file: UTF-8 or UTF-16, with or without a mark. Raises ExportError for what is no text."""
     if content.startswith(b"PK\x03\x04"):
@@ -242,11 +253,10 @@ def _row(record: list[str], header: list[str], columns: dict[str, int], kind: Fo
     if counts.impressions is None and counts.engagements is None and counts.likes is None:
         raise _Skip("no counts")
     promoted = bool(_count("promoted", cells.get("promoted", "")))
-    handle = link[1] if link and link[1].lower() not in ("i", "web") else None
     number = cells.get("collected_pass", "")
     return ExportRow(
         tweet_id,
-        handle,
+        _handle(link),
         text,
         posted_at,
         counts,
@@ -254,6 +264,10 @@ def _row(record: list[str], header: list[str], columns: dict[str, int], kind: Fo
         _age(cells.get("observed_age_s", "")),
         int(number) if number in ("1", "2") else None,
     )
+
+
+def _handle(link: re.Match[str] | None) -> str | None:
+    return link[1] if link and link[1].lower() not in ("i", "web") else None
 
 
 def _tweet_id(cell: str, from_link: str | None) -> str:
@@ -269,28 +283,27 @@ def _tweet_id(cell: str, from_link: str | None) -> str:
 
 def _posted_at(cell: str, from_id: datetime) -> datetime:
     """The time of the id, which is exact; the written date only has to agree with it."""
-    written = _iso(cell.replace(" +", "+"))
-    for pattern in ("%a %b %d %Y %z", "%a, %b %d, %Y %z"):
-        if written is not None:
-            break
-        try:
-            written = datetime.strptime(f"{cell} +0000", pattern).astimezone(UTC)
-        except ValueError:
-            continue
+    written = _written(cell)
     if written is None:
         raise _Skip("the date cannot be read")
-    if written.tzinfo is None:
-        written = written.replace(tzinfo=UTC)
     if abs(written - from_id) > _SLACK_DAYS:
         raise _Skip("the id and the date disagree")
     return from_id
 
 
-def _iso(cell: str) -> datetime | None:
+@lru_cache(maxsize=4096)  # a day stands in the file as often as there are posts of it
+def _written(cell: str) -> datetime | None:
     try:
-        return datetime.fromisoformat(cell)
+        found = datetime.fromisoformat(cell.replace(" +", "+"))
+        return found if found.tzinfo else found.replace(tzinfo=UTC)
     except ValueError:
-        return None
+        pass
+    for pattern in ("%a %b %d %Y %z", "%a, %b %d, %Y %z"):
+        try:
+            return datetime.strptime(f"{cell} +0000", pattern).astimezone(UTC)
+        except ValueError:
+            continue
+    return None
 
 
 def _count(name: str, cell: str) -> int | None:

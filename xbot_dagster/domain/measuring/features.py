@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from xbot_dagster.domain.content.hooks import HookPattern, hook_pattern
+from xbot_dagster.domain.measuring.sentiment import sentiment
 from xbot_dagster.domain.measuring.weighted_length import emoji_count, url_spans, weighted_length
 from xbot_dagster.errors import UserError
 
@@ -86,7 +87,12 @@ class PostFeatures:
 
     def as_dict(self) -> dict[str, Any]:
         """Column name → value, JSON-able, in declaration order."""
-        return asdict(self)
+        return {
+            name: getattr(self, name) for name in _NAMES
+        }  # dataclasses.asdict copies deeply, which costs more than extracting
+
+
+_NAMES: Final = tuple(field.name for field in fields(PostFeatures))
 
 
 def extract(
@@ -164,11 +170,6 @@ def readability(letters: int, words: int, sentences: int) -> tuple[float, float]
     return min(high, max(low, ari)), min(high, max(low, coleman_liau))
 
 
-def sentiment(text: str) -> float:
-    """VADER compound score, -1 (negative) to 1 (positive); 0 for a text without any word VADER knows."""
-    return float(_vader().polarity_scores(text)["compound"])
-
-
 def tweet_velocity(engagements: int | None, tweet_age_min: float | None) -> float | None:
     """Engagements per minute of a post's life so far; None if either is unknown. Ages below a minute count as one."""
     if engagements is None or tweet_age_min is None:
@@ -192,10 +193,3 @@ def _zone(name: str) -> ZoneInfo:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, IsADirectoryError) as error:
         raise UnknownZone(f"'{name}' is not a known time zone.", "Use an IANA name such as Europe/Berlin.") from error
-
-
-@lru_cache(maxsize=1)
-def _vader() -> Any:
-    from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
-
-    return SentimentIntensityAnalyzer()

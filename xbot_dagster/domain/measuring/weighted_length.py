@@ -1,8 +1,8 @@
 """Weighted length of a post as X counts it: links 23, an emoji 2, wide characters 2, everything else 1.
 
 Belongs here: a count that equals `twitter_text.parse_tweet(text).weightedLength` (version 3 configuration) and is fast
-enough for feature extraction. The library tries its emoji pattern, an alternation of 3,000 sequences, at every
-character (2-7 ms a post); here it only sees the stretches that hold a character some emoji contains.
+enough for feature extraction. The library tries its emoji pattern, an alternation of 3,800 sequences, at every
+character (2-7 ms a post); here the same sequences are a set, asked only where one of their first characters stands.
 """
 
 from __future__ import annotations
@@ -70,29 +70,28 @@ def _find_urls(text: str) -> tuple[tuple[int, int], ...]:
 
 
 def _emoji_spans(text: str) -> list[tuple[int, int]]:
-    symbol, stretch, _ = _emoji_patterns()
-    if symbol.search(text) is None:
+    symbols, firsts, sequences, longest = _emoji_table()
+    if symbols.isdisjoint(text):
         return []
-    return [
-        (run.start() + start, run.start() + end)
-        for run in stretch.finditer(text)
-        for start, end in _emoji_in(run.group())
-    ]
-
-
-# An account uses few different emoji; the alternation is only tried on a stretch not seen before.
-@lru_cache(maxsize=4096)
-def _emoji_in(stretch: str) -> tuple[tuple[int, int], ...]:
-    _, _, emoji = _emoji_patterns()
-    return tuple(match.span() for match in emoji.finditer(stretch))
+    found = []
+    at = 0
+    while at < len(text):
+        if text[at] in firsts:
+            for end in range(min(len(text), at + longest), at, -1):
+                if text[at:end] in sequences:  # the longest that fits, as in the library's pattern
+                    found.append((at, end))
+                    at = end - 1
+                    break
+        at += 1
+    return found
 
 
 @lru_cache(maxsize=1)
-def _emoji_patterns() -> tuple[re.Pattern[str], re.Pattern[str], re.Pattern[str]]:
-    from twitter_text.regexp.emoji import emoji, emoji_list
+def _emoji_table() -> tuple[frozenset[str], frozenset[str], frozenset[str], int]:
+    """(characters that give an emoji away, first characters, all sequences, length of the longest)."""
+    from twitter_text.regexp.emoji import emoji_list
 
-    characters = {character for entry in emoji_list for character in entry.emoji}
-    # Digits, # and * are emoji only in front of a keycap; alone they would make every number a candidate.
-    keycap = "(?:[0-9#*](?=️?⃣))"
-    symbols = "".join(re.escape(character) for character in sorted(characters) if not character.isascii())
-    return re.compile(f"[{symbols}]"), re.compile(f"(?:[{symbols}]|{keycap})+"), emoji
+    sequences = frozenset(entry.emoji for entry in emoji_list)
+    # Digits, # and * begin a keycap, but the enclosing mark behind them gives it away; alone they are in every number.
+    symbols = frozenset(character for entry in sequences for character in entry if not character.isascii())
+    return symbols, frozenset(entry[0] for entry in sequences), sequences, max(map(len, sequences))

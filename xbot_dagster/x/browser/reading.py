@@ -101,7 +101,7 @@ async def _until_articles(tab: Tab, seen: set[str], patience: float, end: float 
     resting_since: float | None = None
     while loop.time() < deadline:
         page = await tab.look()
-        _raise_for_session(page)
+        raise_for_session(page)
         if any(a.tweet_id not in seen for a in articles(page)):
             return page
         if not (page.get("resting") and page.get("listed")):
@@ -139,7 +139,7 @@ async def read_analytics(tab: Tab, base_url: str, post: TweetRef, *, want_page: 
         if figures is not None and not want_page and any(figures.values()):
             return Analytics("ok", figures, raw={"analytics": figures})
         page = await tab.look()
-        _raise_for_session(page)
+        raise_for_session(page)
         state, detail = page_state(page)
         if state in ("not_found", "locked"):
             return Analytics(state, raw={"said": detail}, page=page)
@@ -186,7 +186,7 @@ async def until_followers(tab: Tab) -> dict[str, Any]:
     deadline = loop.time() + PAGE_S
     while True:
         page = await tab.look()
-        _raise_for_session(page)
+        raise_for_session(page)
         if page["followers"] or loop.time() > deadline:
             return page
         await asyncio.sleep(LOOK_EVERY_S)
@@ -236,7 +236,7 @@ async def read_status(tab: Tab, base_url: str, post: TweetRef) -> tuple[Article 
     deadline = loop.time() + PAGE_S
     while loop.time() < deadline:
         page = await tab.look()
-        _raise_for_session(page)
+        raise_for_session(page)
         article = article_of(page, post.tweet_id)
         if article is not None:
             return article, page["lang"], "ok", ""
@@ -279,7 +279,8 @@ def counts_on(page: dict[str, Any] | None, tweet_id: str) -> PublicCounts | None
     return counts if counts.counts else None
 
 
-def _raise_for_session(page: dict[str, Any]) -> None:
+def raise_for_session(page: dict[str, Any]) -> None:
+    """Raises Stop when the page says that the session cannot read."""
     state, detail = page_state(page)
     if state in _SESSION_STATES:
         raise Stop(state, detail)
