@@ -15,6 +15,7 @@ from fastapi import Depends, Query, Request
 from sqlalchemy import Connection, Engine, text
 
 from xbot_dagster.api.auth import Attempts, Caller, identify
+from xbot_dagster.api.coalescing import Coalescer
 from xbot_dagster.errors import DatabaseError
 from xbot_dagster.resources.opening import Opened
 from xbot_dagster.settings import Settings
@@ -52,6 +53,7 @@ class Service:
     attempts: Attempts = field(default_factory=Attempts)
     monotonic: Callable[[], float] = time.monotonic
     open_llm: Callable[[Opened], AbstractContextManager["BudgetedClient"]] = _open_llm
+    figures: Coalescer = field(default_factory=Coalescer)
     _opened: Opened | None = None
     _failure: tuple[float, DatabaseError] | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -117,19 +119,22 @@ class Service:
             yield conn
 
 
-def service(request: Request) -> Service:
+# The dependencies of every route are coroutines: they wait for nothing, and a plain function would cost a thread each.
+
+
+async def service(request: Request) -> Service:
     return request.app.state.service
 
 
 ServiceOf = Annotated[Service, Depends(service)]
 
 
-def reader(request: Request, service: ServiceOf) -> Caller:
+async def reader(request: Request, service: ServiceOf) -> Caller:
     """Anyone with the token, or anybody on this machine."""
     return identify(request, service.settings, service.attempts)
 
 
-def administrator(request: Request, service: ServiceOf) -> Caller:
+async def administrator(request: Request, service: ServiceOf) -> Caller:
     """Only a caller with the token."""
     return identify(request, service.settings, service.attempts, admin=True)
 

@@ -1,5 +1,7 @@
 """The kill switch on every page, and the dialog that asks before anything is switched."""
 
+from collections.abc import Awaitable, Callable
+
 from nicegui import run, ui
 
 from xbot_dagster.dashboard.live import inform
@@ -18,11 +20,9 @@ class Dialog:
     """A dialog with a title, a body of its own and buttons. Escape and a click beside it close it."""
 
     def __init__(self, title: str) -> None:
-        self.dialog = ui.dialog().props('transition-duration="0"')
+        self.dialog = ui.dialog().props(f'transition-duration="0" aria-label="{title}"')
         with self.dialog:
-            self.panel = (
-                ui.element("div").classes("panel").props(f'role="dialog" aria-modal="true" aria-label="{title}"')
-            )
+            self.panel = ui.element("div").classes("panel")
         with self.panel:
             ui.html(tag("h2", title), sanitize=False)
 
@@ -43,10 +43,11 @@ def native_button(words: str, on_click, kind: str = "") -> ui.element:
 
 
 class KillSwitch:
-    """Stop and resume for the whole deployment."""
+    """Stop and resume for the whole deployment; `changed` is called after each change."""
 
     def __init__(self, view) -> None:
         self.view = view
+        self.changed: Callable[[], Awaitable[None]] | None = None
 
     def act(self, data: dict[str, str]) -> None:
         if self.view.may_change and data["action"] in ("stop", "resume"):
@@ -70,5 +71,8 @@ class KillSwitch:
         service, actor = self.view.service, self.view.caller.actor
         change = controls.stop if action == "stop" else controls.resume
         await run.io_bound(change, service.engine, service.settings, what, actor=actor)
-        asked.close()
+        # Before the dialog goes: a message needs the element it was asked from.
         inform(f"{'Stopped' if action == 'stop' else 'Resumed'}: {', '.join(what)}.")
+        asked.close()
+        if self.changed is not None:
+            await self.changed()

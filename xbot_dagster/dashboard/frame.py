@@ -10,11 +10,12 @@ from sqlalchemy.exc import OperationalError
 
 from xbot_dagster.api.auth import Caller
 from xbot_dagster.api.service import Service
-from xbot_dagster.dashboard import parts
+from xbot_dagster.dashboard import parts, wording
 from xbot_dagster.dashboard.assets import head_links, icon
 from xbot_dagster.dashboard.gate import visitor
 from xbot_dagster.dashboard.live import Block
 from xbot_dagster.dashboard.markup import EMPTY, Html, join, tag
+from xbot_dagster.domain.alerting import Facts, why_not_posting
 from xbot_dagster.errors import NotFound, UserError
 from xbot_dagster.store import alerts, condition, config, deployment
 from xbot_dagster.store.deployment import Account
@@ -30,18 +31,32 @@ PAGES = (
     ("settings", "/settings", "Settings"),
 )
 
-_THEME = Html("""<script>
-  const wanted = () => localStorage.getItem('xbot-theme') || (matchMedia('(prefers-color-scheme: dark)').matches ?
-  'dark' : 'light'); const applyTheme = () => window.Quasar ? Quasar.Dark.set(wanted() === 'dark') :
-  setTimeout(applyTheme, 10); addEventListener('DOMContentLoaded', applyTheme);
-  const toggleTheme = () => { localStorage.setItem('xbot-theme', wanted() === 'dark' ? 'light' : 'dark');
-  applyTheme(); }; // A refreshed block gives the focus back to the control that had it.
+# A refreshed block gives back what a person had: the focus on a control, and the rows that were ticked.
+_SCRIPT = Html("""<script>
+  const wanted = () => localStorage.getItem('xbot-theme') ||
+    (matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 'light');
+  const applyTheme = () => window.Quasar ? Quasar.Dark.set(wanted() === 'dark') : setTimeout(applyTheme, 10);
+  addEventListener('DOMContentLoaded', applyTheme);
+  const toggleTheme = () => {
+    localStorage.setItem('xbot-theme', wanted() === 'dark' ? 'light' : 'dark');
+    applyTheme();
+  };
   let focused = null;
-  const keyOf = (e) => e && e.dataset && e.dataset.action ? `[data-action="${e.dataset.action}"]` + (e.dataset.id ?
-  `[data-id="${e.dataset.id}"]` : '') : null; addEventListener('focusin', (e) => { focused = keyOf(e.target); });
+  const ticked = new Set();
+  const keyOf = (e) => e && e.dataset && e.dataset.action
+    ? `[data-action="${e.dataset.action}"]` + (e.dataset.id ? `[data-id="${e.dataset.id}"]` : '') : null;
+  addEventListener('focusin', (e) => { focused = keyOf(e.target); });
+  addEventListener('change', (e) => {
+    if (e.target.matches('[data-pick]')) ticked[e.target.checked ? 'add' : 'delete'](e.target.dataset.pick);
+  });
+  let placed = false;
   addEventListener('DOMContentLoaded', () => new MutationObserver(() => {
-    if (focused && document.activeElement === document.body) document.querySelector(focused)?.focus({preventScroll:
-    true});
+    const here = document.querySelector('.side [aria-current]');
+    if (here && !placed) { placed = true; here.scrollIntoView({inline: 'center', block: 'nearest'}); }
+    if (focused && document.activeElement === document.body) {
+      document.querySelector(focused)?.focus({preventScroll: true});
+    }
+    document.querySelectorAll('[data-pick]').forEach((e) => { e.checked = ticked.has(e.dataset.pick); });
   }).observe(document.body, {childList: true, subtree: true}));
 </script>""")
 
@@ -54,13 +69,21 @@ class View:
     caller: Caller
     account: Account
     accounts: tuple[Account, ...]
+    host: str
 
     @property
     def may_change(self) -> bool:
         return self.caller.admin
 
     def link(self, path: str) -> str:
-        return path if len(self.accounts) < 2 else f"{path}?account={self.account.account}"
+        if len(self.accounts) < 2:
+            return path
+        return f"{path}{'&' if '?' in path else '?'}account={self.account.account}"
+
+    def dagster(self, path: str = "") -> str:
+        """A page of Dagster, on the host by which the visitor reached this one."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.service.settings.XBOT_DAGSTER_PORT}{path}"
 
 
 def page(service: Service, path: str, active: str, title: str) -> Callable[[Callable], Callable]:
@@ -71,7 +94,8 @@ def page(service: Service, path: str, active: str, title: str) -> Callable[[Call
         async def shown(request: Request) -> None:
             caller = visitor(request, service.settings) or Caller("nobody", admin=False, via="local")
             try:
-                view = await run.io_bound(_view, service, caller, request.query_params.get("account"))
+                host = request.url.hostname or service.settings.XBOT_HOST
+                view = await run.io_bound(_view, service, caller, request.query_params.get("account"), host)
             except (UserError, OperationalError) as error:
                 _degraded(title, error)
                 return
@@ -84,18 +108,18 @@ def page(service: Service, path: str, active: str, title: str) -> Callable[[Call
     return register
 
 
-def _view(service: Service, caller: Caller, wanted: str | None) -> View:
+def _view(service: Service, caller: Caller, wanted: str | None, host: str) -> View:
     with service.begin() as conn:
         found = deployment.accounts(conn)
         chosen = next((a for a in found if a.account == (wanted or deployment.DEFAULT_ACCOUNT)), None)
         if chosen is None and wanted:
             raise NotFound(f"There is no account '{wanted}'.", "Choose another in the top bar.")
-        return View(service, caller, chosen or found[0], tuple(found))
+        return View(service, caller, chosen or found[0], tuple(found), host)
 
 
 def _degraded(title: str, error: Exception) -> None:
     """A page without a database still says what is wrong."""
-    ui.add_head_html(head_links() + _THEME)
+    ui.add_head_html(head_links() + _SCRIPT)
     known = isinstance(error, UserError)
     words = error.message if known else "The database does not answer."
     hint = error.hint if known else "Run: xbot doctor"
@@ -108,13 +132,14 @@ def _degraded(title: str, error: Exception) -> None:
 async def _frame(view: View, active: str, title: str, path: str) -> AsyncIterator[None]:
     from xbot_dagster.dashboard.controls import KillSwitch
 
-    ui.add_head_html(head_links() + _THEME)
+    ui.add_head_html(head_links() + _SCRIPT)
     with ui.element("div").classes("shell"):
         ui.html(_side(view, active), sanitize=False, tag="aside").classes("side")
         with ui.element("main").classes("main").props("id=content tabindex=-1"):
             switch = KillSwitch(view)
             top = Block(lambda: _top(view, title, path), switch.act)
             top.box.classes("top-holder")
+            switch.changed = top.refresh
             await top.show()
             yield
 
@@ -127,7 +152,6 @@ def _side(view: View, active: str) -> Html:
         )
         for key, href, label in PAGES
     ]
-    dagster = f"http://{view.service.settings.XBOT_HOST}:{view.service.settings.XBOT_DAGSTER_PORT}"
     out = ""
     if view.caller.via == "session":
         out = tag("form", tag("button", f"Sign out {view.caller.name}", type="submit"), method="post", action="/logout")
@@ -138,7 +162,7 @@ def _side(view: View, active: str) -> Html:
             tag("nav", tag("ul", links), aria_label="Pages"),
             tag(
                 "div",
-                tag("a", "Dagster ↗", href=dagster, target="_blank", rel="noopener"),
+                parts.outside("Dagster", view.dagster()),
                 tag("button", "Light / dark", type="button", onclick="toggleTheme()"),
                 out,
                 class_="foot",
@@ -157,8 +181,10 @@ def _top(view: View, title: str, path: str) -> Html:
         "div",
         tag("h1", title),
         _accounts(view, path),
-        _posting(facts.posting_off, live),
-        tag("a", f"{open_alerts} alerts", href=view.link("/alerts"), class_="chip bad") if open_alerts else EMPTY,
+        _posting(view, facts, live),
+        tag("a", wording.plural(open_alerts, "alert"), href=view.link("/alerts"), class_="chip bad")
+        if open_alerts
+        else EMPTY,
         _switch(view, live),
         class_="top",
     )
@@ -177,11 +203,15 @@ def _accounts(view: View, path: str) -> Html:
     )  # fmt: skip
 
 
-def _posting(off: str | None, live: config.LiveConfig) -> Html:
+def _posting(view: View, facts: Facts, live: config.LiveConfig) -> Html:
+    """Whether posts go out now; where they do not, a link to the reasons."""
     if live.stop_posting:
         return parts.chip("Posting stopped", "bad", dot=True)
-    if off is not None:
+    if facts.posting_off is not None:
         return parts.chip("Posting off", "warn", dot=True)
+    mine = next((each for each in facts.accounts if each.account == view.account.account), None)
+    if mine is not None and why_not_posting(facts, mine):
+        return tag("a", tag("span", class_="dot"), "Not posting: why", href=view.link("/"), class_="chip warn")
     return parts.chip("Posting on", "good", dot=True)
 
 

@@ -11,10 +11,13 @@ from xbot_dagster.errors import UserError
 
 REFRESH_SECONDS = 5.0
 
-# One listener a block: a click on (or inside) anything with data-action sends its data.
+# One listener a block: a click on (or inside) anything with data-action sends its data, and the rows that are ticked.
 _CLICK = """(event) => {
   const found = event.target.closest('[data-action]');
-  if (found && !found.disabled) { event.preventDefault(); emit({...found.dataset}); }
+  if (!found || found.disabled) return;
+  event.preventDefault();
+  const picked = [...document.querySelectorAll('[data-pick]:checked')].map((e) => e.dataset.pick);
+  emit({...found.dataset, picked: picked.join(',')});
 }"""
 
 Action = Callable[[dict[str, str]], Awaitable[None] | None]
@@ -54,5 +57,6 @@ class Block:
 
 
 def inform(words: str, kind: Any = "positive") -> None:
-    """A short message in the corner, read out by screen readers."""
-    ui.notify(words, type=kind, position="bottom-right", multi_line=True, classes="toast")
+    """A short message in the corner, read out by screen readers; a refusal stays long enough to be read and acted upon."""
+    stays = {"timeout": 20_000, "close_button": "Close"} if kind == "negative" else {}
+    ui.notify(words, type=kind, position="bottom-right", multi_line=True, classes="toast", **stays)

@@ -1,10 +1,14 @@
 """The pieces pages are made of: cards, figures, chips, empty states, rows of posts."""
 
+import re
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from xbot_dagster.dashboard import wording
 from xbot_dagster.dashboard.markup import Html, tag
 from xbot_dagster.domain.alerting import Cause
+
+_COMMAND = re.compile(r"xbot(?: [A-Za-z0-9_./<>-]+)+")
 
 
 def card(title: str, *body: object, aside: object = "", flush: bool = False, span: str = "") -> Html:
@@ -45,22 +49,42 @@ def figures(*found: Html) -> Html:
 
 def change(value: float | None, of: str) -> Html:
     """A signed change, coloured and never by colour alone."""
+    if value is None:
+        return tag("span", f"no count from {of} ago yet")
     kind = "" if not value else "up" if value > 0 else "down"
     return tag("span", tag("span", wording.signed(value), class_=kind), f" in {of}")
 
 
 def causes(title: str, found: list[Cause], kind: str) -> Html:
     """Why something does not happen, with the command that changes it."""
-    rows = [tag("div", cause.reason[:1].upper() + cause.reason[1:], ". ", _fix(cause.fix)) for cause in found]
+    rows = [tag("div", cause.reason[:1].upper() + cause.reason[1:], ". ", fix(cause.fix)) for cause in found]
     return tag("div", tag("div", tag("strong", title), rows, class_="causes"), class_=f"note {kind}", role="status")
 
 
-def _fix(fix: str) -> Html:
-    """A command as code, a sentence as words."""
-    before, marker, command = fix.partition("xbot ")
-    if not marker:
-        return tag("span", fix)
-    return tag("span", before, tag("code", marker + command))
+def fix(words: str) -> Html:
+    """A sentence with its commands as code."""
+    found, end = [], 0
+    for command in _COMMAND.finditer(words):
+        shown = command.group().rstrip(".")
+        found += [words[end : command.start()], tag("code", shown)]
+        end = command.start() + len(shown)
+    return tag("span", [*found, words[end:]])
+
+
+def table(label: str, names: Sequence[str], rows: Iterable[Html], right: Sequence[str] = ()) -> Html:
+    """Rows under their heads; the columns named in `right` hold numbers. A name that begins with '(' is only read out."""
+    heads = [
+        tag("th", tag("span", name.strip("()"), class_="sr") if name.startswith("(") else name, scope="col",
+            class_="r" if name in right else None)
+        for name in names
+    ]  # fmt: skip
+    found = tag("table", tag("thead", tag("tr", heads)), tag("tbody", list(rows)), class_="t")
+    return tag("div", found, class_="scroll", tabindex="0", role="region", aria_label=label)
+
+
+def outside(words: str, href: str, kind: str = "") -> Html:
+    """A link to another service, opened beside this page."""
+    return tag("a", words, " ↗", href=href, target="_blank", rel="noopener", class_=kind or None)
 
 
 def when(at: datetime | None, zone: str, now: datetime, *, relative: bool = True) -> Html:

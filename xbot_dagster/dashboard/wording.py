@@ -23,6 +23,37 @@ STATUS = {
 KIND = {"single": "post", "thread": "thread", "reply": "reply"}
 
 
+METRIC = {
+    "primary_rate": "retweets and profile visits per view",
+    "retweet_rate": "retweets per view",
+    "fpki": "follows per 1,000 views",
+    "log_impressions": "reach (log views)",
+    "reward": "reward",
+}
+SETTING = {
+    "learning_engine_v2": "The growth policy steers; off: the documented policy, with growth watching.",
+    "post_fraction": "Share of decisions that are really posted, 0 to 1; the others are shadowed.",
+    "epsilon": "How often something uncertain is tried. A change starts its 14-day decline anew.",
+    "post_interval_min": "Least minutes between two posts.",
+    "max_hashtags": "Most hashtags in a post.",
+    "quiet_hours": "Hours of the account's day without a post.",
+    "posts_per_day": "Posts planned for a day.",
+    "topics_allowed": "Only these topics; [] allows all.",
+    "stop_posting": "Nothing is posted while true.",
+    "stop_llm": "No LLM is called while true.",
+}
+
+
+def plural(number: int, one: str, many: str = "") -> str:
+    """`1 alert`, `3 alerts`."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def short(text: str, most: int = 60) -> str:
+    """The beginning of a text, ended at a word."""
+    return text if len(text) <= most else text[:most].rsplit(" ", 1)[0].rstrip(" ,;:.") + "…"
+
+
 def count(value: float | None) -> str:
     """A whole number with thousands marks; from 100,000 on in thousands."""
     if value is None:

@@ -62,13 +62,11 @@ def run(engine: Engine, clock: Clock, settings: Settings, notifier: Notifier) ->
         facts = condition.read(conn, settings, day)
         known = alert_delivery.living(conn)
         opening, ending = _changes(facts, known)
-        raised = {(a.rule, a.subject) for a in known if a.state != "closed" and _marked(a)}
         for finding in alerting.findings(facts):
             if finding in opening:
                 log.warning("[ALERT] 🔔 %s %s: %s", finding.severity, finding.rule, finding.message)
-            severity = "critical" if (finding.rule, finding.subject) in raised else finding.severity
             alerts.raise_alert(
-                conn, finding.rule, finding.subject, severity, finding.message, finding.fix, finding.account
+                conn, finding.rule, finding.subject, finding.severity, finding.message, finding.fix, finding.account
             )
         gone = alert_delivery.cause_gone(conn, day)
         alert_delivery.close(conn, [*ending, *gone])
@@ -97,10 +95,6 @@ def _changes(facts: alerting.Facts, known: list[AlertRow]) -> tuple[list[Finding
     opening = [f for f in found if (f.rule, f.subject) not in open_now]
     ending = [a.id for key, a in open_now.items() if a.rule in alerting.OWNED and key not in still]
     return opening, ending
-
-
-def _marked(alert: AlertRow) -> bool:
-    return any(d["event"] == "escalate" for d in alert.deliveries)
 
 
 def _escalates(alert: AlertRow, now: datetime) -> bool:

@@ -36,13 +36,17 @@ def raise_alert(
     fix: str = "",
     account: str | None = None,
 ) -> bool:
-    """Open an alert, or count one more occurrence of the open (or acknowledged) one. True when it is new."""
+    """Open an alert, or count one more occurrence of the open (or acknowledged) one. True when it is new.
+
+    An alert that was escalated to critical stays critical.
+    """
     row = conn.execute(
         text(
             "INSERT INTO alerts (rule, subject, severity, message, fix, account, opened_at, last_seen_at) "
             "VALUES (:rule, :subject, :severity, :message, :fix, :account, xbot_now(), xbot_now()) "
             "ON CONFLICT (rule, subject) WHERE state <> 'closed' DO UPDATE SET occurrences = alerts.occurrences + 1, "
-            "last_seen_at = xbot_now(), message = EXCLUDED.message, severity = EXCLUDED.severity, fix = EXCLUDED.fix "
+            "last_seen_at = xbot_now(), message = EXCLUDED.message, fix = EXCLUDED.fix, "
+            "severity = CASE WHEN alerts.severity = 'critical' THEN 'critical' ELSE EXCLUDED.severity END "
             "RETURNING occurrences"
         ),
         {"rule": rule, "subject": subject, "severity": severity, "message": message, "fix": fix, "account": account},

@@ -138,12 +138,22 @@ def ticks(conn: Connection, name: str | None, after: After, limit: int) -> list[
 
 
 def latest_ticks(conn: Connection) -> list[TickRow]:
-    """The last tick of every sensor and schedule."""
+    """The last tick of every sensor and schedule that ticked in the last eight days."""
+    # Every name is one step along the index, however often each of them ticked.
     rows = conn.execute(
         text(
-            f"SELECT {', '.join('t.' + n for n in TickRow.__dataclass_fields__)} FROM "
-            "(SELECT DISTINCT name FROM tick_log WHERE at > xbot_now() - interval '8 days') n CROSS JOIN LATERAL "
-            "(SELECT * FROM tick_log l WHERE l.name = n.name ORDER BY l.at DESC, l.id DESC LIMIT 1) t ORDER BY t.name"
+            f"""
+            WITH RECURSIVE names AS (
+                SELECT min(name) AS name FROM tick_log
+                UNION ALL
+                SELECT (SELECT min(l.name) FROM tick_log l WHERE l.name > n.name) FROM names n WHERE n.name IS NOT NULL
+            )
+            SELECT {", ".join("t." + n for n in TickRow.__dataclass_fields__)}
+            FROM (SELECT name FROM names WHERE name IS NOT NULL) n CROSS JOIN LATERAL (
+                SELECT * FROM tick_log l WHERE l.name = n.name AND l.at > xbot_now() - interval '8 days'
+                ORDER BY l.at DESC, l.id DESC LIMIT 1
+            ) t ORDER BY t.name
+            """
         )
     )
     return [TickRow(**row) for row in rows.mappings()]

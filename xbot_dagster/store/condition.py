@@ -69,11 +69,12 @@ def read(conn: Connection, settings: Settings, budget_day: date) -> Facts:
     """The facts of the deployment at the session's time."""
     found = conn.execute(_DEPLOYMENT, {"budget_day": budget_day}).one()
     now = one(conn, "SELECT xbot_now() AS now").now
-    everywhere = config.read_config(conn, settings)
     needed = settings.MODE == "live" and settings.live_posts
+    rows = conn.execute(_ACCOUNTS, {"label_needed": needed}).mappings().all()
+    configured = config.read_configs(conn, settings, ["", *(row["account"] for row in rows)])
     accounts = []
-    for row in conn.execute(_ACCOUNTS, {"label_needed": needed}).mappings():
-        live = config.read_config(conn, settings, row["account"])
+    for row in rows:
+        live = configured[row["account"]]
         values = {name: row[name] for name in row if name not in ("awaiting", "fresh")}
         accounts.append(
             AccountFacts(
@@ -90,7 +91,7 @@ def read(conn: Connection, settings: Settings, budget_day: date) -> Facts:
         now=now,
         accounts=tuple(accounts),
         posting_off=posting_off(settings),
-        llm_off=llm_off(settings, everywhere) or circuit,
+        llm_off=llm_off(settings, configured[""]) or circuit,
         metrics_on=settings.metrics_enabled,
         calls_total=found.calls,
         calls_failed=found.failed,

@@ -4,6 +4,7 @@ The database's own trigger validates and audits every write, so raw SQL and this
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -72,21 +73,41 @@ def install_defaults(conn: Connection, settings: Settings) -> None:
 
 def read_raw(conn: Connection, settings: Settings, account: str = "") -> dict[str, dict[str, Any]]:
     """key -> value, the account's own values laid over those of all accounts."""
-    merged: dict[str, dict[str, Any]] = {key: {} for key in KEYS}
-    rows = conn.execute(
-        text(
-            "SELECT config_key, config_value FROM bot_config WHERE environment = :env AND account IN ('', :account) ORDER BY account"
-        ),
-        {"env": settings.app_env, "account": account},
-    )
-    for row in rows:
-        merged[row.config_key] = {**merged[row.config_key], **row.config_value}
-    return merged
+    return _merged(_rows(conn, settings, (account,)), account)
 
 
 def read_config(conn: Connection, settings: Settings, account: str = "") -> LiveConfig:
     """The live configuration of an account. A missing stop flag counts as *stopped*: the guard fails closed."""
-    raw = read_raw(conn, settings, account)
+    return _live(read_raw(conn, settings, account), settings)
+
+
+def read_configs(conn: Connection, settings: Settings, accounts: Sequence[str]) -> dict[str, LiveConfig]:
+    """The live configuration of several accounts ('' = the values of all), by account."""
+    rows = _rows(conn, settings, accounts)
+    return {account: _live(_merged(rows, account), settings) for account in accounts}
+
+
+def _rows(conn: Connection, settings: Settings, accounts: Sequence[str]) -> list[Any]:
+    """What is stored for all accounts, and after it what is stored for each of `accounts`."""
+    found = conn.execute(
+        text(
+            "SELECT account, config_key, config_value FROM bot_config "
+            "WHERE environment = :env AND account = ANY(:accounts) ORDER BY account"
+        ),
+        {"env": settings.app_env, "accounts": ["", *accounts]},
+    )
+    return list(found)
+
+
+def _merged(rows: list[Any], account: str) -> dict[str, dict[str, Any]]:
+    merged: dict[str, dict[str, Any]] = {key: {} for key in KEYS}
+    for row in rows:
+        if row.account in ("", account):
+            merged[row.config_key] = {**merged[row.config_key], **row.config_value}
+    return merged
+
+
+def _live(raw: dict[str, dict[str, Any]], settings: Settings) -> LiveConfig:
     learning, standard = raw["learning_config"], defaults(settings)["learning_config"]
     value = {**standard, **learning}
     anchored = learning.get("epsilon_anchored_at")

@@ -127,5 +127,9 @@ def account(conn: Connection, name: str) -> Account:
         .first()
     )
     if row is None:
-        raise NotFound(f"There is no account '{name}'.", "List them with: xbot accounts list")
+        raise unknown_account(name)
     return Account(**row)
+
+
+def unknown_account(name: str) -> NotFound:
+    return NotFound(f"There is no account '{name}'.", "List them with: xbot accounts list")

@@ -11,6 +11,8 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
+from xbot_dagster.store.deployment import unknown_account
+
 # A follower baseline must be a snapshot at the window's start or up to this long before it; else the change is unknown.
 BASELINE_TOLERANCE_HOURS = 24
 # Below so many posts of either kind the reply uplift is not shown.
@@ -98,6 +100,7 @@ class LoopFigures:
 _LEARNING = text(
     """
     SELECT
+        (SELECT true FROM accounts WHERE account = :account) AS known,
         (SELECT version FROM predictor_versions
          WHERE account = :account AND kind = 'content' AND state = 'champion') AS version,
         (SELECT coalesce(jsonb_agg(jsonb_build_array(arm_name, scope, successes, failures, n, mean_reward, ci_low,
@@ -121,17 +124,18 @@ _LEARNING = text(
 
 _GROWTH = text(
     f"""
-    WITH week AS MATERIALIZED (
+    WITH final AS (
+        SELECT DISTINCT ON (decision_id) decision_id, impressions, follows, er_calculated, fpki, reward_composite
+        FROM outcomes
+        WHERE account = :account AND collected_at > xbot_now() - interval '7 days' AND collected_pass IN (1, 2)
+          AND read_status = 'ok' AND impressions IS NOT NULL
+        ORDER BY decision_id, collected_pass DESC
+    ), week AS MATERIALIZED (
         SELECT p.decision_id, p.tweet_id, p.text, c.decision_type, c.novelty,
                o.impressions, o.follows, o.er_calculated, o.fpki, o.reward_composite
         FROM posted_decisions p
         JOIN content_metadata c USING (decision_id)
-        LEFT JOIN LATERAL (
-            SELECT * FROM outcomes
-            WHERE decision_id = p.decision_id AND collected_pass IN (1, 2)
-              AND read_status = 'ok' AND impressions IS NOT NULL
-            ORDER BY collected_pass DESC LIMIT 1
-        ) o ON true
+        LEFT JOIN final o USING (decision_id)
         WHERE p.account = :account AND p.posted_at > xbot_now() - interval '7 days'
     ), latest AS (
         SELECT taken_at, followers FROM follower_snapshots
@@ -157,7 +161,8 @@ _GROWTH = text(
                count(reward_composite) FILTER (WHERE decision_type = 'single') AS singles
         FROM week
     )
-    SELECT (SELECT followers FROM latest) AS followers,
+    SELECT (SELECT true FROM accounts WHERE account = :account) AS known,
+           (SELECT followers FROM latest) AS followers,
            (SELECT change FROM baselines WHERE name = 'today') AS today,
            (SELECT change FROM baselines WHERE name = '24h') AS day,
            (SELECT change FROM baselines WHERE name = '7d') AS week,
@@ -212,8 +217,13 @@ _LOOP = text(
 
 
 def learning(conn: Connection, account: str, budget_day: Any) -> LearningFigures:
-    """How learning stands for `account`; the budget figures are the whole deployment's on `budget_day` (a date)."""
+    """How learning stands for `account`; the budget figures are the whole deployment's on `budget_day` (a date).
+
+    Raises NotFound for an unknown account.
+    """
     row = conn.execute(_LEARNING, {"account": account, "budget_day": budget_day}).one()
+    if not row.known:
+        raise unknown_account(account)
     return LearningFigures(
         predictor_version=row.version,
         arms=tuple(Arm(*values) for values in row.arms),
@@ -227,8 +237,10 @@ def learning(conn: Connection, account: str, budget_day: Any) -> LearningFigures
 
 
 def growth(conn: Connection, account: str, top: int = 5) -> Growth:
-    """Seven days of `account`, with its `top` posts by follows."""
+    """Seven days of `account`, with its `top` posts by follows. Raises NotFound for an unknown account."""
     row = conn.execute(_GROWTH, {"account": account, "top": top}).one()
+    if not row.known:
+        raise unknown_account(account)
     return Growth(
         followers=row.followers,
         followers_today=row.today,

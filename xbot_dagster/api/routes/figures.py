@@ -1,8 +1,10 @@
 """The figures: learning status, growth, metrics. Each is derived from the tables at the moment of asking."""
 
+from collections.abc import Callable
 from typing import Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
+from pydantic import BaseModel
 from sqlalchemy import Connection
 
 from xbot_dagster.api.problems import responses
@@ -11,41 +13,35 @@ from xbot_dagster.api.shapes import GrowthShape, LearningStatus, MetricsShape
 from xbot_dagster.domain.learning.exploration import epsilon_at
 from xbot_dagster.store import config, figures
 from xbot_dagster.store.deployment import DEFAULT_ACCOUNT
-from xbot_dagster.store.deployment import account as find_account
 
 router = APIRouter(prefix="/api", tags=["figures"], responses=responses(401, 404, 422, 429, 503))
+Document = Callable[[Service, Connection, str], dict[str, Any]]
 
 
 @router.get("/learning/status", response_model=LearningStatus, summary="How learning stands")
-def learning_status(service: ServiceOf, _: Reader, account: AccountQuery = DEFAULT_ACCOUNT) -> dict[str, Any]:
-    with service.begin() as conn:
-        return learning_document(service, conn, account)
+async def learning_status(service: ServiceOf, _: Reader, account: AccountQuery = DEFAULT_ACCOUNT) -> Response:
+    return await _shown(service, LearningStatus, learning_document, account)
 
 
 @router.get("/growth", response_model=GrowthShape, summary="Followers, best posts and engagement of seven days")
-def growth(service: ServiceOf, _: Reader, account: AccountQuery = DEFAULT_ACCOUNT) -> dict[str, Any]:
-    with service.begin() as conn:
-        find_account(conn, account)
-        return growth_document(figures.growth(conn, account))
+async def growth(service: ServiceOf, _: Reader, account: AccountQuery = DEFAULT_ACCOUNT) -> Response:
+    return await _shown(service, GrowthShape, growth_document, account)
 
 
 @router.get("/metrics", response_model=MetricsShape, summary="How the loop runs")
-def metrics(service: ServiceOf, _: Reader, account: AccountQuery = DEFAULT_ACCOUNT) -> dict[str, Any]:
-    with service.begin() as conn:
-        find_account(conn, account)
-        loop, grown = figures.loop(conn, service.budget_day(), account), figures.growth(conn, account)
-    return {
-        "openaiCalls_total": loop.calls_total,
-        "openaiCalls_failed": loop.calls_failed,
-        "daily_cost_usd": loop.llm_cost_usd,
-        "daily_x_cost_usd": loop.x_cost_usd,
-        "postsQueued": loop.posts_queued,
-        "postsPosted_4h": loop.posts_posted_4h,
-        "posts_in_doubt": loop.posts_in_doubt,
-        "followers_today": grown.followers_today,
-        "fpki_avg_7d": grown.fpki_avg_7d,
-        "alerts_open": loop.alerts_open,
-    }
+async def metrics(service: ServiceOf, _: Reader, account: AccountQuery = DEFAULT_ACCOUNT) -> Response:
+    return await _shown(service, MetricsShape, metrics_document, account)
+
+
+async def _shown(service: Service, shape: type[BaseModel], document: Document, account: str) -> Response:
+    """The figures as JSON, checked against their shape once for everybody who asked meanwhile."""
+
+    def read() -> bytes:
+        with service.begin() as conn:
+            return shape.model_validate(document(service, conn, account)).model_dump_json().encode()
+
+    body = await service.figures.ask((shape, account), read)
+    return Response(body, media_type="application/json")
 
 
 def explore_rate(service: Service, live: config.LiveConfig, found: figures.LearningFigures) -> float:
@@ -61,7 +57,6 @@ def explore_rate(service: Service, live: config.LiveConfig, found: figures.Learn
 
 def learning_document(service: Service, conn: Connection, account: str) -> dict[str, Any]:
     """The learning status as the API prints it. Raises NotFound."""
-    find_account(conn, account)
     live, found = (
         config.read_config(conn, service.settings, account),
         figures.learning(conn, account, service.budget_day()),
@@ -96,8 +91,9 @@ def learning_document(service: Service, conn: Connection, account: str) -> dict[
     }
 
 
-def growth_document(found: figures.Growth) -> dict[str, Any]:
-    """Growth as the API prints it."""
+def growth_document(service: Service, conn: Connection, account: str) -> dict[str, Any]:
+    """Growth as the API prints it. Raises NotFound."""
+    found = figures.growth(conn, account)
     return {
         "followers_today": found.followers_today,
         "followers_24h": found.followers_24h,
@@ -112,4 +108,21 @@ def growth_document(found: figures.Growth) -> dict[str, Any]:
         },
         "novelty_avg_7d": found.novelty_avg_7d,
         "reply_uplift_pct": found.reply_uplift_pct,
+    }
+
+
+def metrics_document(service: Service, conn: Connection, account: str) -> dict[str, Any]:
+    """How the loop runs, as the API prints it. Raises NotFound."""
+    loop, grown = figures.loop(conn, service.budget_day(), account), figures.growth(conn, account)
+    return {
+        "openaiCalls_total": loop.calls_total,
+        "openaiCalls_failed": loop.calls_failed,
+        "daily_cost_usd": loop.llm_cost_usd,
+        "daily_x_cost_usd": loop.x_cost_usd,
+        "postsQueued": loop.posts_queued,
+        "postsPosted_4h": loop.posts_posted_4h,
+        "posts_in_doubt": loop.posts_in_doubt,
+        "followers_today": grown.followers_today,
+        "fpki_avg_7d": grown.fpki_avg_7d,
+        "alerts_open": loop.alerts_open,
     }

@@ -8,6 +8,7 @@ from xbot_dagster.dashboard.markup import Html, tag
 from xbot_dagster.store import figures, reports
 
 _DAYS = 84
+_ENOUGH = 3  # posts of an hour before it is named as one of the best
 
 
 def mount(service: Service) -> None:
@@ -29,15 +30,19 @@ def _render(view: View) -> Html:
         parts.figure("Novelty", wording.number(grown.novelty_avg_7d), "1 = nothing like it in 30 days"),
         parts.figure("Replies against posts", _uplift(grown.reply_uplift_pct), "mean reward, 5 of each needed"),
     )
-    exports = tag("a", "Export CSV", href=f"/api/exports/outcomes.csv?account={name}", class_="btn")
+    exports = tag("a", "Export CSV", href=f"/api/exports/outcomes.csv?account={name}", class_="btn", download=True)
     return tag(
         "div",
         strip,
-        parts.card("Followers", _followers(followers), aside=f"{_DAYS} days"),
+        parts.card("Followers", _followers(followers), aside=_source(view)),
         parts.card("Best posts by follows", _top(view, grown), aside=exports, flush=True),
         parts.card("Best time", _times(cells), aside=f"{_DAYS} days, {view.account.zone}"),
         class_="stack",
     )
+
+
+def _source(view: View) -> Html:
+    return tag("span", f"{_DAYS} days · ", parts.outside("asset", view.dagster("/assets/follower_snapshots")))
 
 
 def _uplift(value: float | None) -> str:
@@ -53,7 +58,6 @@ def _followers(points) -> Html:
 def _top(view: View, grown: figures.Growth) -> Html:
     if not grown.top_posts:
         return parts.empty("No post of the last 7 days has known follows yet.", "They are known a day after posting.")
-    head = tag("tr", [tag("th", name) for name in ("Post", "Follows", "Views", "Per 1,000")])
     rows = [
         tag(
             "tr",
@@ -64,11 +68,24 @@ def _top(view: View, grown: figures.Growth) -> Html:
         )
         for post in grown.top_posts
     ]
-    return tag("div", tag("table", head, rows, class_="t"), class_="scroll")
+    numbers = ("Follows", "Views", "Per 1,000")
+    return parts.table("Best posts by follows", ("Post", *numbers), rows, right=numbers)
 
 
-def _times(cells) -> Html:
+def _times(cells: list[reports.HourCell]) -> Html:
     if not cells:
         return parts.empty("No post has been measured yet.", "The first reading comes one hour after a post.")
     words = "Shade: mean engagement rate. Number: posts behind it; one or two posts say little."
-    return tag("div", charts.heat(cells), tag("p", words, class_="muted small"))
+    return tag("div", tag("p", _best(cells)), charts.heat(cells), tag("p", words, class_="muted small"), class_="stack")
+
+
+def _best(cells: list[reports.HourCell]) -> str:
+    """The best hours that rest on enough posts, in words."""
+    solid = [cell for cell in cells if cell.n >= _ENOUGH and cell.engagement_rate is not None]
+    if not solid:
+        return f"Cannot tell yet: no hour has {_ENOUGH} measured posts."
+    best = sorted(solid, key=lambda cell: -(cell.engagement_rate or 0))[:3]
+    named = [
+        f"{charts.DAYS[c.weekday]} {c.hour:02d}:00 ({wording.percent(c.engagement_rate)} of {c.n} posts)" for c in best
+    ]
+    return f"Best so far: {', '.join(named)}."

@@ -68,16 +68,16 @@ def _render(view: View) -> Html:
         found = config.read_raw(conn, settings)
         history = config.history(conn, 15)
     standard = config.defaults(settings)
-    head = tag("tr", [tag("th", name) for name in ("Value", "Now", "Default", "")])
     body = []
     for key, values in standard.items():
         for name, default in values.items():
             now = found[key].get(name)
             shown = [tag("code", json.dumps(now)), " ", parts.chip("changed", "accent") if now != default else ""]
             button = parts.button("Change …", "change", disabled=not view.may_change, id=f"{key}.{name}")
-            cells = (f"{key}.{name}", shown, tag("code", json.dumps(default)))
+            what = tag("div", f"{key}.{name}", tag("div", wording.SETTING.get(name, ""), class_="muted small"))
+            cells = (what, shown, tag("code", json.dumps(default)))
             body.append(tag("tr", [tag("td", cell) for cell in cells], tag("td", button, class_="r")))
-    table = tag("div", tag("table", head, body, class_="t"), class_="scroll")
+    table = parts.table("Live configuration", ("Value", "Now", "Default", "(Action)"), body)
     return tag(
         "div",
         parts.card("Live configuration", table, aside=f"APP_ENV {settings.app_env}, all accounts", flush=True),
@@ -88,7 +88,7 @@ def _render(view: View) -> Html:
 
 def _history(view: View, rows: list[dict]) -> Html:
     if not rows:
-        return parts.empty("Nothing was changed yet.")
+        return parts.empty("Nothing was changed yet.", "Every change is listed here with who made it.")
     body = []
     for row in rows:
         before, after = row["before"], row["after"]
@@ -96,4 +96,4 @@ def _history(view: View, rows: list[dict]) -> Html:
         words = "; ".join(f"{n}: {json.dumps(before.get(n))} → {json.dumps(after.get(n))}" for n in names)
         when = wording.moment(row["at"], view.account.zone, view.service.now())
         body.append(tag("tr", tag("td", when), tag("td", row["actor"]), tag("td", words, class_="wide")))
-    return tag("div", tag("table", body, class_="t"), class_="scroll")
+    return parts.table("History", ("When", "Who", "What"), body)

@@ -34,14 +34,14 @@ def _render(view: View) -> Html:
         parts.figure("Calls", wording.count(sum(d.calls for d in days)), f"{sum(d.failed for d in days)} failed"),
     )
     by_day = (
-        charts.line([(d.day, 100 * (d.llm_usd + d.x_usd)) for d in days], "US cents a day")
+        charts.line([(d.day, d.llm_usd + d.x_usd) for d in days], "Spend a day", wording.usd, from_zero=True)
         if len(days) > 1
         else parts.empty("Not enough days yet.")
     )
     return tag(
         "div",
         strip,
-        parts.card("By day, in US cents", by_day, aside=f"{_DAYS} days"),
+        parts.card("By day, LLM and X API", by_day, aside=f"{_DAYS} budget days, {service.settings.BUDGET_ZONE}"),
         parts.card("By purpose", _purposes(purposes), flush=True),
         parts.card("Failed calls", _failures(view, failed), flush=True),
         class_="stack",
@@ -51,7 +51,6 @@ def _render(view: View) -> Html:
 def _purposes(rows: list[spending.PurposeSpend]) -> Html:
     if not rows:
         return parts.empty("Nothing was spent yet.", "Planning makes the first calls:", "xbot plan")
-    head = tag("tr", [tag("th", name) for name in ("Purpose", "Model", "Calls", "Failed", "Tokens in / out", "USD")])
     body = [
         tag(
             "tr",
@@ -64,12 +63,13 @@ def _purposes(rows: list[spending.PurposeSpend]) -> Html:
         )
         for row in rows
     ]
-    return tag("div", tag("table", head, body, class_="t"), class_="scroll")
+    numbers = ("Calls", "Failed", "Tokens in / out", "USD")
+    return parts.table("By purpose", ("Purpose", "Model", *numbers), body, right=numbers)
 
 
 def _failures(view: View, rows: list[spending.FailedCall]) -> Html:
     if not rows:
-        return parts.empty("No call failed.")
+        return tag("p", "No call failed.", class_="muted pad")
     now = view.service.now()
     body = [
         tag(
@@ -80,4 +80,4 @@ def _failures(view: View, rows: list[spending.FailedCall]) -> Html:
         )
         for row in rows
     ]
-    return tag("div", tag("table", body, class_="t"), class_="scroll")
+    return parts.table("Failed calls", ("When", "Purpose", "Error"), body)

@@ -46,7 +46,7 @@ def _render(view: View) -> Html:
             parts.figure(
                 "Engagement, 7 days",
                 wording.percent(grown.avg_er_7d),
-                f"{wording.number(grown.fpki_avg_7d)} follows per 1,000",
+                f"{wording.number(grown.fpki_avg_7d)} follows per 1,000 views",
             ),
             parts.figure("Queue", wording.count(loop.posts_queued), f"{loop.posts_awaiting_approval} to approve"),
             parts.figure(
@@ -153,7 +153,8 @@ def _pass(item: agenda.Happened, now: datetime) -> Html:
     if item.next_due_at is None:
         return parts.chip(item.last_read_status or "not measured", "warn")
     label = "first reading" if item.collected_pass is None else "final"
-    return parts.chip(f"{label} {wording.ago(item.next_due_at, now)}")
+    due = "due" if item.next_due_at <= now else wording.ago(item.next_due_at, now)
+    return parts.chip(f"{label} {due}")
 
 
 def _needs_you(view: View, waiting: list[agenda.Planned], open_alerts: list[alerts.Alert]) -> Html:
@@ -161,13 +162,16 @@ def _needs_you(view: View, waiting: list[agenda.Planned], open_alerts: list[aler
     if waiting:
         rows.append(
             tag(
-                "li", tag("a", f"{len(waiting)} posts to approve", href=view.link("/queue")), " before their time comes"
+                "li",
+                tag("a", f"{wording.plural(len(waiting), 'post')} to approve", href=view.link("/queue")),
+                " before the time comes",
             )
         )
     for alert in open_alerts:
         if alert.state == "open":
             kind = "bad" if alert.severity == "critical" else "warn"
-            rows.append(tag("li", parts.chip(alert.severity, kind), " ", alert.message))
+            fix = tag("div", parts.fix(alert.fix), class_="small") if alert.fix else EMPTY
+            rows.append(tag("li", parts.chip(alert.severity, kind), " ", alert.message, fix))
     if not rows:
         return parts.card("Needs you", tag("p", "Nothing. All is calm.", class_="muted"))
     return parts.card("Needs you", tag("ul", rows, class_="stack"))
