@@ -26,9 +26,6 @@ _CAUSE_GONE = """
             WHERE b.budget_day = :day AND b.account = '' AND b.provider = 'openai' AND b.circuit_open)
         WHEN 'llm_budget_exceeded' THEN a.subject <> cast(:day AS text)
         WHEN 'approval_backlog' THEN NOT EXISTS (SELECT FROM content_metadata d WHERE d.status = 'awaiting_approval')
-        WHEN 'candidate_queue_empty' THEN EXISTS (
-            SELECT FROM content_candidates f
-            WHERE f.account = a.account AND f.state = 'fresh' AND f.expires_at > xbot_now())
         WHEN 'x_credits' THEN EXISTS (
             SELECT FROM posted_decisions p WHERE p.account = a.account AND p.posted_at > a.last_seen_at)
         WHEN 'guard_failed' THEN a.last_seen_at < xbot_now() - interval '1 hour'
