@@ -152,6 +152,14 @@ def test_of_two_people_one_wins(engine: Engine, clock: FixedClock) -> None:
         assert len(drafts.history(conn, waiting)) == 1
 
 
+def test_one_that_cannot_be_approved_costs_the_others_nothing(engine: Engine, clock: FixedClock) -> None:
+    waiting, late, unknown = draft(engine, clock), draft(engine, clock, GOOD[1], "posted"), uuid.uuid4()
+    result = approve.batch(engine, [unknown, late, waiting], "ida", "approve")
+    assert result.done == (str(waiting),)
+    assert "There is no decision" in result.refused[str(unknown)]
+    assert "it is posted" in result.refused[str(late)]
+
+
 def test_a_page_that_is_out_of_date_is_a_conflict(engine: Engine, clock: FixedClock) -> None:
     waiting = draft(engine, clock)
     with engine.begin() as conn:
