@@ -34,7 +34,7 @@ def plan_days(context: dg.ScheduleEvaluationContext, database: dg.ResourceParam[
             return "no source has been read yet"
         return (
             [dg.RunRequest()]
-            if planning.needs_planning(conn, database.clock.now())
+            if planning.needs_planning(conn, database.clock.now(), database.settings.MAX_POSTS_PER_HOUR)
             else "every account's day is planned"
         )
 
