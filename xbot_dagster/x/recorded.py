@@ -168,7 +168,7 @@ def _read_of(tweet_id: str, body: Any, trouble: str) -> MetricRead:
     if counts is None:
         return MetricRead(tweet_id, "not_found", "recorded", detail="the post is gone")
     known = {name: counts[name] for name in _COUNTS if counts.get(name) is not None}
-    return MetricRead(tweet_id, "ok", "recorded", raw=counts, **with_quotes(known))
+    return MetricRead(tweet_id, "ok", "recorded", raw=counts, **with_quotes(known))  # pyright: ignore[reportArgumentType]
 
 
 def _mention(row: dict[str, Any]) -> Mention:

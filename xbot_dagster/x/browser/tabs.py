@@ -127,7 +127,7 @@ class Tabs:
             raise BrowserError(f"The browser does not open pages: {reason}", "Check it with: xbot doctor") from None
 
     async def _take(self, account: str, reads: int, tabs: int) -> list[Tab]:
-        if self._context is None or self._account != account or self._used + reads > READS_PER_CONTEXT:
+        if self._context is None or self._account != account or self._used >= READS_PER_CONTEXT:
             await self.drop()
             self._context = await self._new_context(account)
             self._account = account
