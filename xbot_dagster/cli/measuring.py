@@ -99,6 +99,9 @@ def report(
     account: AccountName = DEFAULT_ACCOUNT,
     out: Annotated[Path | None, typer.Option(help="Where the PNG charts go (default: no charts).")] = None,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="Rows a table.")] = 10,
+    days: Annotated[
+        int, typer.Option(min=1, max=36500, help="How far back the chart of hours and weekdays looks.")
+    ] = 84,
     as_json: Json = False,
 ) -> None:
     from xbot_dagster.stages import report as stage
@@ -108,7 +111,7 @@ def report(
         charts = None
         if out is not None:
             with console.status("Drawing …"):
-                charts = stage.charts(opened.engine, account, out)
+                charts = stage.charts(opened.engine, account, out, days)
     if as_json:
         print_json(
             {

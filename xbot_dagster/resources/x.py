@@ -123,11 +123,12 @@ class X:
         from xbot_dagster.x.browser.metrics import BrowserMetrics
         from xbot_dagster.x.browser.session import BrowserHost
 
-        site, home = self._site(opened), opened.services.home
+        site = self._site_to_read(opened)
+        sessions = opened.services.home.sessions
         return BrowserMetrics(
             BrowserHost(find_browser(self.settings.XBOT_BROWSER_PATH)),
             site,
-            lambda account: session_file(home.sessions, account),
+            lambda account: session_file(sessions, account),
         )
 
     def _reads_by_api(self) -> bool:

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Engine
 
+from xbot_dagster.errors import UserError
 from xbot_dagster.stages import backtest_plot
 from xbot_dagster.store import deployment, reports
 from xbot_dagster.store.reports import VIEWS, HourCell, Table
@@ -34,16 +36,21 @@ def tables(engine: Engine, account: str, limit: int = 20) -> list[Table]:
         return [reports.view(conn, name, account, limit) for name in VIEWS]
 
 
-def charts(engine: Engine, account: str, folder: Path) -> Charts:
-    """Draw the charts into `folder` (made when missing). Raises NotFound for an account that does not exist."""
+def charts(engine: Engine, account: str, folder: Path, days: int = HEAT_DAYS) -> Charts:
+    """Draw the charts into `folder` (made when missing); the heat map over the last `days`.
+
+    Raises NotFound for an account that does not exist, UserError when the folder cannot be written."""
     drawn: dict[str, tuple[Callable[[Connection, str, Axes], None], tuple[float, float]]] = {
-        "hours": (_hours, (13, 4.5)),
+        "hours": (partial(_hours, days), (13, 4.5)),
         "topics": (_topics, (8, 5)),
         "learning": (_learning, (10, 4.5)),
         "bandit": (_bandit, (8, 5)),
         "backtest": (_backtest, (10, 4.5)),
     }
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{folder} cannot be written: {error.strerror}.", "Choose another folder.") from None
     files = {}
     with engine.connect() as conn:
         handle = deployment.account(conn, account).handle
@@ -77,13 +84,13 @@ def heat(cells: list[HourCell]) -> tuple[list[list[float]], list[list[str]]]:
     return means, labels
 
 
-def _hours(conn: Connection, account: str, axes: "Axes") -> None:
-    cells = reports.hours_by_weekday(conn, account, HEAT_DAYS)
+def _hours(days: int, conn: Connection, account: str, axes: "Axes") -> None:
+    cells = reports.hours_by_weekday(conn, account, days)
     means, labels = heat(cells)
     image = axes.imshow(means, aspect="auto", cmap="viridis", vmin=0)
     axes.set_facecolor("#eeeeee")
     axes.set(
-        title=f"Engagement rate (%) by hour and weekday, last {HEAT_DAYS} days, account's zone; grey: fewer than {ENOUGH} posts",
+        title=f"Engagement rate (%) by hour and weekday, last {days} days, account's zone; grey: fewer than {ENOUGH} posts",
         xticks=range(24),
         yticks=range(7),
         yticklabels=DAYS,
