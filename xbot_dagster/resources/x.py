@@ -123,12 +123,11 @@ class X:
         from xbot_dagster.x.browser.metrics import BrowserMetrics
         from xbot_dagster.x.browser.session import BrowserHost
 
-        site = self._site_to_read(opened)
-        sessions = opened.services.home.sessions
+        site, home = self._site(opened), opened.services.home
         return BrowserMetrics(
             BrowserHost(find_browser(self.settings.XBOT_BROWSER_PATH)),
             site,
-            lambda account: session_file(sessions, account),
+            lambda account: session_file(home.sessions, account),
         )
 
     def _reads_by_api(self) -> bool:
