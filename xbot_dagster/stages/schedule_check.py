@@ -78,8 +78,8 @@ def _account(conn: Connection, settings: Settings, account: Account, seed: int, 
     say("queue", bool(due), f"{len(due)} due{_waiting(conn, account)}")
     limits = limits_of(settings, account, config)
     refused = claims.may_claim(conn, account.account, settings.generation_source, limits)
-    free = refused is None or refused.empty
-    say("rate ledger", free, "a slot is free" if free else refused.reason)
+    held = refused.reason if refused is not None and not refused.empty else None
+    say("rate ledger", held is None, held or "a slot is free")
     words, tried = [], []
     for _ in due:
         found = claims.claim(conn, account.account, settings.generation_source, "shadow", limits, tried)
