@@ -2,6 +2,7 @@
 
 import base64
 from datetime import date, timedelta
+from typing import Any
 
 import dagster as dg
 
@@ -63,7 +64,7 @@ def _trained(context: dg.AssetExecutionContext, database: Database, cache: Cache
             )
         if last >= today:
             reports.append(train.run(database.engine, database.clock, database.settings, cache, account, kind, today))
-    extra = {"backtest": _plotted(database, names, kind)} if first < today else {}
+    extra: dict[str, Any] = {"backtest": _plotted(database, names, kind)} if first < today else {}
     return result(TrainingSummary.of(reports), table="predictor_versions", **extra)
 
 
