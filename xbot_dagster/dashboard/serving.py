@@ -27,6 +27,7 @@ logger = logging.getLogger("xbot")
 
 def build(settings: Settings, opening: Opened | Callable[[], Opened], launcher: Launcher) -> FastAPI:
     """API and dashboard as one application. Once per process: the page framework keeps one set of pages."""
+    from nicegui import app as pages
     from nicegui import ui
 
     from xbot_dagster.dashboard.pages import alerts as alerts_page
@@ -56,6 +57,8 @@ def build(settings: Settings, opening: Opened | Callable[[], Opened], launcher: 
         reconnect_timeout=10,
         language="en-US",
     )
+    # The framework's progress bar has no name for screen readers and says nothing: pages are small.
+    pages.config.quasar_config["loadingBar"] = {"skipHijack": True}
     app.add_middleware(Gate, settings=settings)
     return app
 

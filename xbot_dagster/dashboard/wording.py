@@ -39,6 +39,10 @@ SETTING = {
     "quiet_hours": "Hours of the account's day without a post.",
     "posts_per_day": "Posts planned for a day.",
     "topics_allowed": "Only these topics; [] allows all.",
+    "url_policy": "Links in drafts: block, domains (only those allowed) or allow.",
+    "domains_allowed": "Domains a draft may link to.",
+    "mentions_allowed": "Handles a draft may mention unasked.",
+    "thread_share": "Share of the slots with room for a thread that get one.",
     "stop_posting": "Nothing is posted while true.",
     "stop_llm": "No LLM is called while true.",
 }

@@ -85,6 +85,11 @@ class LiftRow:
     q_value: float | None = None
     details: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def told(self) -> bool:
+        """Whether the effect is beyond doubt by the confidence sequence, which allows daily looks."""
+        return self.cs_low is not None and self.cs_high is not None and not self.cs_low <= 0 <= self.cs_high
+
 
 _COLUMNS = ", ".join(Experiment.__dataclass_fields__)
 _LIFT = tuple(LiftRow.__dataclass_fields__)

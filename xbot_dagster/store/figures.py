@@ -131,10 +131,18 @@ _GROWTH = text(
           AND read_status = 'ok' AND impressions IS NOT NULL
         ORDER BY decision_id, collected_pass DESC
     ), week AS MATERIALIZED (
-        SELECT p.decision_id, p.tweet_id, p.text, c.decision_type, c.novelty,
+        -- Nearly all decisions are found in one range of the index; only those planned long before are looked up one by one.
+        SELECT p.decision_id, p.tweet_id, p.text,
+               CASE WHEN c.decision_id IS NOT NULL THEN c.decision_type
+                    ELSE (SELECT decision_type FROM content_metadata d WHERE d.decision_id = p.decision_id) END AS decision_type,
+               CASE WHEN c.decision_id IS NOT NULL THEN c.novelty
+                    ELSE (SELECT novelty FROM content_metadata d WHERE d.decision_id = p.decision_id) END AS novelty,
                o.impressions, o.follows, o.er_calculated, o.fpki, o.reward_composite
         FROM posted_decisions p
-        JOIN content_metadata c USING (decision_id)
+        LEFT JOIN (
+            SELECT decision_id, decision_type, novelty FROM content_metadata
+            WHERE account = :account AND scheduled_at > xbot_now() - interval '8 days' AND scheduled_at <= xbot_now()
+        ) c USING (decision_id)
         LEFT JOIN final o USING (decision_id)
         WHERE p.account = :account AND p.posted_at > xbot_now() - interval '7 days'
     ), latest AS (

@@ -164,3 +164,19 @@ def test_figures_of_one_account_leave_out_the_others(local: TestClient, rows: di
     assert local.get("/api/learning/status?account=second").json()["totalOutcomes"] == 0
     assert local.get("/api/metrics?account=second").json()["postsQueued"] == 0
     assert local.get("/api/growth?account=third").status_code == 404
+
+
+def test_a_post_planned_long_before_counts_like_the_others(
+    local: TestClient, rows: dict[str, list], engine: Engine
+) -> None:
+    before = local.get("/api/growth").json()
+    assert before["reply_uplift_pct"] is not None
+    with engine.begin() as conn:
+        conn.execute(
+            text("UPDATE content_metadata SET scheduled_at = scheduled_at - interval '30 days' WHERE topic = 'sleep'")
+        )
+        conn.execute(text("UPDATE content_metadata SET scheduled_at = NULL WHERE topic = 'focus'"))
+    after = local.get("/api/growth").json()
+    assert after.keys() == before.keys()
+    for name, value in before.items():
+        assert after[name] == (pytest.approx(value) if isinstance(value, float | dict) else value), name

@@ -13,7 +13,7 @@ from xbot_dagster.clock import FixedClock
 from xbot_dagster.settings import Settings, load_settings
 from xbot_dagster.stages import alerts as stage
 from xbot_dagster.stages.notifying import AppriseNotifier, addresses
-from xbot_dagster.store import alert_delivery, alerts, browse
+from xbot_dagster.store import alert_delivery, alerts, browse, ticks
 
 
 class Receiver:
@@ -208,3 +208,39 @@ def test_alerts_of_other_stages_close_when_their_cause_is_gone(
     clock.sleep(timedelta(hours=2).total_seconds())
     evaluate(engine, clock, settings)
     assert not {a.rule for a in rows(engine) if a.state != "closed"} & still
+
+
+def test_an_escalated_alert_stays_critical_when_its_stage_raises_it_again(
+    engine: Engine, clock: FixedClock, watched: Settings
+) -> None:
+    def again() -> None:
+        with engine.begin() as conn:
+            alerts.raise_alert(conn, "predictor_drift", "default", "warning", "Drift.", "", "default")
+
+    again()
+    clock.sleep(5 * 3600)
+    assert evaluate(engine, clock, watched).escalated == 1
+    again()
+    assert [(a.severity, a.occurrences) for a in rows(engine)] == [("critical", 2)]
+    assert evaluate(engine, clock, watched).escalated == 0
+
+
+def test_ticks_are_kept_for_two_months_and_the_latest_are_found(engine: Engine, clock: FixedClock) -> None:
+    def tick(name: str) -> None:
+        with engine.begin() as conn:
+            ticks.record(conn, name, "sensor", skipped="nothing is due")
+
+    tick("rare")
+    for _ in range(3):
+        tick("often")
+        clock.sleep(86_400)
+    with engine.begin() as conn:
+        found = browse.latest_ticks(conn)
+    assert [(t.name, (clock.now() - t.at).days) for t in found] == [("often", 1), ("rare", 3)]
+    clock.sleep((ticks.KEPT_DAYS - 1) * 86_400)
+    tick("often")
+    with engine.begin() as conn:
+        left = [(t.name, (clock.now() - t.at).days) for t in browse.ticks(conn, None, None, 10)]
+        assert [t.name for t in browse.latest_ticks(conn)] == ["often"]
+    # Only the ticking name forgets: what stopped ticking stays on record as the last that was seen of it.
+    assert left == [("often", 0), ("often", ticks.KEPT_DAYS), ("rare", ticks.KEPT_DAYS + 2)]

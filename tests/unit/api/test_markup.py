@@ -34,6 +34,6 @@ def test_markup_is_not_escaped_twice() -> None:
 
 def test_the_head_of_a_page_is_markup_not_text() -> None:
     from xbot_dagster.dashboard.assets import head_links
-    from xbot_dagster.dashboard.frame import _THEME
+    from xbot_dagster.dashboard.frame import _SCRIPT
 
-    assert "&lt;" not in head_links() + _THEME
+    assert "&lt;" not in head_links() + _SCRIPT

@@ -7,7 +7,8 @@ from fastapi import APIRouter, Path, Query
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from xbot_dagster.api.problems import responses
-from xbot_dagster.api.service import AccountQuery, Administrator, Reader, ServiceOf, describe
+from xbot_dagster.api.service import AccountQuery, Administrator, Reader, Service, ServiceOf, describe
+from xbot_dagster.domain.learning.outlook import days_still_needed
 from xbot_dagster.stages import backtest, experiment_plan, promoting
 from xbot_dagster.stages.experiment_presets import PRESETS
 from xbot_dagster.store import experiments as experiment_store
@@ -80,7 +81,7 @@ def experiments(service: ServiceOf, _: Reader, account: AccountQuery = DEFAULT_A
     with service.begin() as conn:
         find_account(conn, account)
         found = experiment_store.experiments(conn, account)
-        return [_shown(each, experiment_store.newest_lifts(conn, each.experiment_id)) for each in found]
+        return [_shown(service, each, experiment_store.newest_lifts(conn, each.experiment_id)) for each in found]
 
 
 @router.get("/experiments/flags", summary="Which experiments exist, and which are on now")
@@ -98,7 +99,7 @@ def flags(service: ServiceOf, _: Reader, account: AccountQuery = DEFAULT_ACCOUNT
 def experiment(service: ServiceOf, _: Reader, experiment_id: Name) -> dict[str, Any]:
     with service.begin() as conn:
         found = experiment_store.experiment(conn, experiment_id)
-        return _shown(found, experiment_store.newest_lifts(conn, experiment_id))
+        return _shown(service, found, experiment_store.newest_lifts(conn, experiment_id))
 
 
 @router.post(
@@ -136,5 +137,13 @@ def stop(
         return describe(experiment_plan.stop(conn, experiment_id, service.now(), reason))
 
 
-def _shown(found: experiment_store.Experiment, lifts: list[experiment_store.LiftRow]) -> dict[str, Any]:
-    return {**describe(found), "lifts": [describe(row) for row in lifts]}
+def _shown(
+    service: Service, found: experiment_store.Experiment, lifts: list[experiment_store.LiftRow]
+) -> dict[str, Any]:
+    """With its lifts: `told` says that the effect is beyond doubt, `days_still_needed` how long until it may be."""
+    run = (min(service.now(), found.ends_at or service.now()) - found.starts_at).total_seconds() / 86_400
+    shown = []
+    for row in lifts:
+        needed = days_still_needed(days=run, effective_n=row.effective_n, lift=row.lift, se=row.se, told=row.told)
+        shown.append({**describe(row), "told": row.told, "days_still_needed": needed})
+    return {**describe(found), "lifts": shown}

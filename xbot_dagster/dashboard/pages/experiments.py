@@ -62,7 +62,7 @@ def _summary(found: store.Experiment, rows: list[store.LiftRow], now: datetime) 
     primary = next((row for row in rows if row.metric == PRIMARY), None)
     if primary is None:
         return "Cannot tell yet: nothing was measured."
-    over = "" if found.state != "ended" or _told(primary) else "It is over: plan a longer one."
+    over = "" if found.state != "ended" or primary.told else "It is over: plan a longer one."
     return f"{wording.METRIC[PRIMARY].capitalize()}: {_verdict(primary)} {_still(found, primary, now)} {over}".strip()
 
 
@@ -73,7 +73,7 @@ def _still(found: store.Experiment, row: store.LiftRow, now: datetime) -> str:
         effective_n=row.effective_n,
         lift=row.lift,
         se=row.se,
-        told=_told(row),
+        told=row.told,
     )
     if not needed:
         return ""
@@ -106,10 +106,6 @@ def _verdict(row: store.LiftRow) -> str:
     """Judged by the confidence sequence, which allows daily looks."""
     if row.verdict == "refused":
         return f"Cannot tell yet: {row.reason or 'too little data'}."
-    if not _told(row):
+    if not row.told:
         return "Cannot tell yet: the effect may be nothing."
     return "Better than control." if (row.cs_low or 0) > 0 else "Worse than control."
-
-
-def _told(row: store.LiftRow) -> bool:
-    return row.cs_low is not None and row.cs_high is not None and not row.cs_low <= 0 <= row.cs_high
