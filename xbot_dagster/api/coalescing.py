@@ -7,7 +7,6 @@ import asyncio
 import threading
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import partial
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -31,7 +30,7 @@ class Coalescer:
                 if key not in self._busy:
                     self._busy.add(key)
                     # One turn of the loop later: requests that have arrived already are answered by the same run.
-                    asyncio.get_running_loop().call_soon(partial(self._threads.submit, self._serve, key, read))
+                    asyncio.get_running_loop().call_soon(lambda: self._threads.submit(self._serve, key, read))
         # A caller that goes away must not take the answer from the others.
         return await asyncio.shield(asyncio.wrap_future(answer))
 
