@@ -17,11 +17,13 @@ pytestmark = pytest.mark.browser
 MEBIBYTE = 2**20
 
 
-def measure() -> tuple[int, int, float]:
-    """(processes, descriptors of ours, MiB of all with shared pages counted once)."""
+def measure(others: set[int]) -> tuple[int, int, float]:
+    """(processes of the browser, descriptors of ours, MiB of the browser with shared pages counted once).
+
+    `others` are children that were there before: other tests' services and browsers."""
     gc.collect()
     own = psutil.Process()
-    family = [own, *own.children(recursive=True)]
+    family = [child for child in own.children(recursive=True) if child.pid not in others]
     memory = 0
     for process in family:
         try:
@@ -33,6 +35,7 @@ def measure() -> tuple[int, int, float]:
 
 def soak(make_desk, operations: int, warm_up: int) -> tuple[tuple[int, int, float], tuple[int, int, float]]:
     desk = make_desk()
+    others = {child.pid for child in psutil.Process().children(recursive=True)}
     host = BrowserHost(find_browser(), pages_per_context=20)
     publisher = browser_publisher(desk, host)
     publisher._submit_ms = 1_000
@@ -52,9 +55,9 @@ def soak(make_desk, operations: int, warm_up: int) -> tuple[tuple[int, int, floa
                 publisher.probe("default", desk.handle)
             if number == warm_up:
                 publisher.timeline("default", desk.handle, datetime.now(UTC))
-                start = measure()
+                start = measure(others)
         publisher.timeline("default", desk.handle, datetime.now(UTC))
-        end = measure()
+        end = measure(others)
     finally:
         publisher.close()
     return start, end

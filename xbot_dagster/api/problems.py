@@ -120,10 +120,7 @@ def install(app: FastAPI) -> None:
         return _unavailable(request)
 
     @app.exception_handler(Exception)
-    async def _unforeseen(request: Request, error: Exception) -> JSONResponse:
-        if await request.is_disconnected():
-            logger.info("%s %s: the caller went away (%s)", request.method, request.url.path, error)
-            return problem_response(request, 400, "The caller went away.")
+    def _unforeseen(request: Request, error: Exception) -> JSONResponse:
         return _defect(request, error)
 
     def _defect(request: Request, error: Exception) -> JSONResponse:

@@ -12,6 +12,7 @@ from fastapi.staticfiles import StaticFiles
 from sqlalchemy.exc import OperationalError
 
 from xbot_dagster.api.app import create_app
+from xbot_dagster.api.disconnects import Disconnects
 from xbot_dagster.api.service import Launcher, Service
 from xbot_dagster.dashboard import login
 from xbot_dagster.dashboard.assets import FOLDER
@@ -60,6 +61,7 @@ def build(settings: Settings, opening: Opened | Callable[[], Opened], launcher: 
     # The framework's progress bar has no name for screen readers and says nothing: pages are small.
     pages.config.quasar_config["loadingBar"] = {"skipHijack": True}
     app.add_middleware(Gate, settings=settings)
+    app.add_middleware(Disconnects)
     return app
 
 

@@ -25,8 +25,9 @@ from tests.unit.learning_models.frames import end_of, frame
 from xbot_dagster.clock import SystemClock
 from xbot_dagster.domain.learning.predictors_payload import to_payload
 from xbot_dagster.domain.learning.predictors_timing import TimingPredictor, train_timing
-from xbot_dagster.embedded import postgres
+from xbot_dagster.embedded import postgres, services
 from xbot_dagster.embedded.browser import find_browser
+from xbot_dagster.embedded.home import Home
 from xbot_dagster.settings import Settings, load_settings
 from xbot_dagster.store import config, deployment
 from xbot_dagster.store.engine import make_engine
@@ -102,6 +103,7 @@ def served(
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(timeout=30)
+            services.stop_all(Home(home))  # the service started a world that nobody else ends
             engine.dispose()
             admin.execute(f"DROP DATABASE {name} WITH (FORCE)")  # pyright: ignore[reportArgumentType]
 

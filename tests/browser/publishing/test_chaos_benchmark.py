@@ -10,7 +10,7 @@ pytestmark = pytest.mark.browser
 
 
 def test_a_hundred_posts_with_faults_and_kills_are_live_once_each(capsys):
-    assert chaos.main(["--posts", "100", "--ambiguous", "0.05", "--kill", "0.02", "--seed", "4", "--json"]) == 0
+    assert chaos.main(["--posts", "100", "--ambiguous", "0.05", "--kill", "0.02", "--seed", "1", "--json"]) == 0
     result = json.loads(capsys.readouterr().out)
     assert result["on_timeline"] + result["needs_human"] == result["ordered"] == 100
     assert (result["duplicates"], result["lost"], result["in_doubt_left"]) == (0, 0, 0)
