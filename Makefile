@@ -24,16 +24,16 @@ dev: setup ## Open the Dagster UI, the dashboard and the API on the same data
 	@$(BIN)/xbot dev
 
 test: setup ## The tests (no network)
-	@$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadgroup -p no:randomly -m "not slow" $(ARGS)
+	@$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadfile -p no:randomly -m "not slow" $(ARGS)
 
 test-random: setup ## The same tests in a random order (the seed is printed)
-	@$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadgroup -m "not slow" $(ARGS)
+	@$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadfile -m "not slow" $(ARGS)
 
 test-unit: setup ## The unit tests alone
 	@$(BIN)/python -m pytest -p no:randomly tests/unit $(ARGS)
 
 test-full: setup ## Every test, the long ones too
-	@$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadgroup -p no:randomly $(ARGS)
+	@$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadfile -p no:randomly $(ARGS)
 
 lint: setup ## ruff, pyright, import-linter, dagster definitions validate
 	@$(BIN)/ruff check .

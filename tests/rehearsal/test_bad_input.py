@@ -17,8 +17,6 @@ from xbot_dagster.errors import UsageError
 from xbot_dagster.rehearsal import driver
 from xbot_dagster.settings import load_settings
 
-pytestmark = pytest.mark.xdist_group("rehearsal-recorded")
-
 
 def command(home: Path, *words: str, **flags: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(

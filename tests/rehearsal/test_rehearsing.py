@@ -6,8 +6,6 @@ import pytest
 
 from .conftest import Rehearse, Rehearsed
 
-pytestmark = pytest.mark.xdist_group("rehearsal-recorded")
-
 DECISIONS = "SELECT decision_id::text, text, arm, hour_slot, scheduled_at, status, propensity FROM content_metadata ORDER BY scheduled_at, decision_id"
 POSTS = "SELECT decision_id::text, tweet_id, text, posted_at FROM posted_decisions ORDER BY posted_at, tweet_id"
 REWARDS = "SELECT decision_id::text, collected_pass, reward_version, reward FROM outcome_rewards ORDER BY 1, 2, 3"

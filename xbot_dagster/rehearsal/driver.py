@@ -120,6 +120,8 @@ class Rehearsal:
         Home(self.settings.home).prepare()
         if not self.clock.path.exists():
             self.clock.set(self.plan.start)
+        # What is to be simulated is written down before anything else: a kill leaves no time to.
+        self._save(self.clock.now(), 0.0, 0.0)
         progress(self.clock.now(), "starting services")
         chosen = {"XBOT_SOURCES": self.plan.sources} if self.plan.sources else {}
         initialise(self.settings.model_copy(update=chosen), seed=self.plan.seed, clock=self.clock)

@@ -165,7 +165,10 @@ def stop(conn: Connection, experiment_id: str, now: datetime, reason: str = "sto
 def start_rehearsal_experiment(
     conn: Connection, settings: Settings, account: str, starts_at: datetime, until: datetime
 ) -> Experiment:
-    """The experiment of a rehearsal: the opening question, over the whole of it."""
+    """The experiment of a rehearsal: the opening question, over the whole of it. A resumed rehearsal finds its own running."""
+    for known in store.running(conn, account, starts_at):
+        if known.starts_at == starts_at:
+            return known
     days = max(1.0, (until - starts_at) / timedelta(days=1))
     planned = plan(conn, settings, account, "question_cta", starts_at=starts_at, days=days)
     return start(conn, planned.experiment.experiment_id, starts_at)
