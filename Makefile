@@ -1,7 +1,7 @@
 # Everything a newcomer needs is Python ≥ 3.11 and make.
 PYTHON ?= python3
 BIN := .venv/bin
-PYTEST_WORKERS ?= 4
+PYTEST_WORKERS ?= 3
 .PHONY: help setup demo dev test test-random test-unit test-full lint clean
 
 help: ## List the targets

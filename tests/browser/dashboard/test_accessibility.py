@@ -22,7 +22,9 @@ def violations(page) -> list[str]:
     return [f"{each['id']}: {node['html'][:160]}" for each in found for node in each["nodes"]]
 
 
-@pytest.mark.parametrize("look", LOOKS)
+@pytest.mark.parametrize(
+    "look", [pytest.param(look, marks=[] if look == "dark" else pytest.mark.slow) for look in LOOKS]
+)
 def test_every_page(look: str, sit_down) -> None:
     desk = sit_down(**LOOKS[look])
     post = desk.served.world.posted[-20]
@@ -41,7 +43,7 @@ def test_every_page(look: str, sit_down) -> None:
     assert wrong == {}
 
 
-@pytest.mark.parametrize("look", ["light", "dark"])
+@pytest.mark.parametrize("look", ["light", pytest.param("dark", marks=pytest.mark.slow)])
 def test_the_dialogs_and_the_sign_in(look: str, sit_down) -> None:
     desk = sit_down(**LOOKS[look])
     desk.open("/queue", "Queue & calendar")
