@@ -42,6 +42,7 @@ class AccountFacts:
     stuck: int
     last_post_at: datetime | None
     posts_4h: int
+    posted_today: int
     followers_24h: int | None
     overdue_passes: int
     fresh_candidates: int
@@ -131,6 +132,13 @@ def why_not_posting(facts: Facts, account: AccountFacts) -> list[Cause]:
 
 
 def _why_empty(facts: Facts, account: AccountFacts) -> list[Cause]:
+    if account.posted_today >= account.posts_per_day > 0:
+        return [
+            Cause(
+                f"all {account.posts_per_day} posts of the day are out",
+                "Nothing to do: the next day is planned after midnight.",
+            )
+        ]
     if account.awaiting_approval:
         waiting = f"{_posts(account.awaiting_approval)} waiting for approval"
         return [Cause(f"the queue is empty, with {waiting}", "xbot approve DECISION_ID, or the dashboard's queue")]
@@ -171,7 +179,8 @@ def _llm_failures(facts: Facts) -> Iterator[Finding]:
 
 
 def _post_overdue(facts: Facts) -> Iterator[Finding]:
-    """No post in four hours while posting is on, and either one is overdue or none is planned."""
+    """No post in four hours while posting is on, and either one is overdue or, with posts of the day still to come, none
+    is planned."""
     for account in facts.accounts:
         silent_since = max(filter(None, (account.last_post_at, account.known_since)))
         intended = facts.posting_off is None and not account.stop_posting
@@ -179,7 +188,7 @@ def _post_overdue(facts: Facts) -> Iterator[Finding]:
         overdue = account.overdue_since is not None and facts.now - account.overdue_since > STALL
         if not intended or account.posts_4h or facts.now - silent_since < NO_POST:
             continue
-        if not overdue and account.next_at is not None:
+        if not overdue and (account.next_at is not None or account.posted_today >= account.posts_per_day):
             continue
         causes = why_not_posting(facts, account)
         cause = causes[0] if causes else Cause("no reason is on record", "xbot doctor")

@@ -25,6 +25,9 @@ _ACCOUNTS = text(
             ORDER BY p.posted_at DESC LIMIT 1) AS last_post_at,
            (SELECT count(*) FROM posted_decisions p
             WHERE p.account = a.account AND p.posted_at > xbot_now() - interval '4 hours') AS posts_4h,
+           (SELECT count(*) FROM posted_decisions p JOIN content_metadata c ON c.decision_id = p.decision_id
+            WHERE p.account = a.account AND c.decision_type <> 'reply'
+              AND p.posted_at >= date_trunc('day', xbot_now() AT TIME ZONE a.zone) AT TIME ZONE a.zone) AS posted_today,
            (SELECT count(*) FROM posted_decisions p
             WHERE p.account = a.account AND p.next_due_at < xbot_now() - interval '2 hours') AS overdue_passes,
            (SELECT count(*) FROM content_candidates k

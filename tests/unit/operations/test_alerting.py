@@ -38,6 +38,7 @@ CALM = AccountFacts(
     stuck=0,
     last_post_at=NOW - timedelta(hours=1),
     posts_4h=2,
+    posted_today=4,
     followers_24h=5,
     overdue_passes=0,
     fresh_candidates=20,
@@ -69,6 +70,14 @@ def rules(facts: Facts) -> list[str]:
 def test_a_calm_deployment_has_no_findings() -> None:
     assert rules(QUIET) == []
     assert why_not_posting(QUIET, CALM) == []
+
+
+def test_an_evening_after_all_posts_of_the_day_is_no_stall() -> None:
+    silent = {"queued": 0, "next_at": None, "posts_4h": 0, "last_post_at": NOW - timedelta(hours=6)}
+    assert rules(with_account(**silent, posted_today=11)) == ["post_overdue"]
+    done = with_account(**silent, posted_today=12)
+    assert rules(done) == []
+    assert [cause.reason for cause in why_not_posting(done, done.accounts[0])] == ["all 12 posts of the day are out"]
 
 
 @pytest.mark.parametrize(
