@@ -73,6 +73,22 @@ def test_fresh_refuses_a_real_home_and_a_database_of_ones_own(tmp_path: Path) ->
         driver.forget(load_settings({"XBOT_HOME": str(tmp_path), "DATABASE_URL": "postgresql://h/d"}))
 
 
+def test_fresh_leaves_nothing_of_the_old_world(tmp_path: Path) -> None:
+    home = Home(tmp_path / "home")
+    home.prepare()
+    old = [
+        home.sessions / "default.json",
+        home.sandbox / "world.db",
+        home.path / "rehearsal.json",
+        home.path / "clock.json",
+    ]
+    for path in old:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("{}")
+    driver.forget(load_settings({"XBOT_HOME": str(home.path)}))
+    assert [path for path in old if path.exists()] == []
+
+
 def test_a_killed_rehearsal_goes_on_where_it_stopped(tmp_path: Path) -> None:
     home = tmp_path / "home"
     words = ["rehearse", "--days", "1", "--until", "2026-11-08T12:00", "--seed", "7", "--json"]

@@ -83,7 +83,7 @@ def plan_rehearsal(
 
 
 def forget(settings: Settings) -> None:
-    """Start the home afresh: drop its databases, its sandbox world and its rehearsal. Refuses a home of the real family."""
+    """Start the home afresh: drop its databases, its sandbox world with the sessions there, and its rehearsal. Refuses a home of the real family."""
     home = Home(settings.home)
     home.prepare()
     if settings.family != "sandbox":
@@ -101,7 +101,7 @@ def forget(settings: Settings) -> None:
                 "End it first (for example Ctrl-C in `make dev`).",
             )
         services.stop_all(home)
-        for folder in (home.postgres, home.valkey, home.dagster, home.sandbox):
+        for folder in (home.postgres, home.valkey, home.dagster, home.sandbox, home.sessions):
             shutil.rmtree(folder, ignore_errors=True)
         for name in ("rehearsal.json", "summary.json", "clock.json"):
             (home.path / name).unlink(missing_ok=True)
