@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
+from xbot_dagster.errors import HomeError
 from xbot_dagster.rehearsal.record import Record
 from xbot_dagster.sandbox.client import SandboxClient
 from xbot_dagster.store import overview
@@ -67,8 +68,11 @@ def save(home: Path, summary: Summary) -> None:
 
 
 def load(home: Path) -> Summary:
-    """The summary of the home's finished rehearsal."""
-    return Summary(**json.loads((home / _FILE).read_text()))
+    """The summary of the home's finished rehearsal. Raises HomeError when it is missing or from another version."""
+    try:
+        return Summary(**json.loads((home / _FILE).read_text()))
+    except (FileNotFoundError, ValueError, TypeError):
+        raise HomeError(f"{home / _FILE} cannot be read.", "Start again with: xbot rehearse --fresh") from None
 
 
 _FIGURES = """
