@@ -1,15 +1,14 @@
 """Shared parts of the tests: one embedded Postgres and Valkey a session, one freshly migrated database a test."""
 
 import os
-import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-import psycopg
 import pytest
 from sqlalchemy import Engine
 
+from tests.databases import Databases
 from xbot_dagster.clock import FixedClock
 from xbot_dagster.embedded import postgres, valkey
 from xbot_dagster.embedded.home import Home
@@ -50,14 +49,17 @@ def template_database(socket_dir: str) -> str:
     return name
 
 
+@pytest.fixture(scope="session")
+def databases(socket_dir: str, template_database: str) -> Databases:
+    return Databases(socket_dir, template_database)
+
+
 @pytest.fixture
-def database_url(socket_dir: str, template_database: str) -> Iterator[str]:
+def database_url(socket_dir: str, databases: Databases) -> Iterator[str]:
     """Address of a fresh, migrated, unstamped database."""
-    name = f"test_{uuid.uuid4().hex[:12]}"
-    with psycopg.connect(postgres.url(socket_dir, "postgres"), autocommit=True) as conn:
-        conn.execute(f"CREATE DATABASE {name} TEMPLATE {template_database}")  # pyright: ignore[reportArgumentType]
-        yield postgres.url(socket_dir, name)
-        conn.execute(f"DROP DATABASE {name} WITH (FORCE)")  # pyright: ignore[reportArgumentType]
+    name = databases.take()
+    yield postgres.url(socket_dir, name)
+    databases.give_back(name)
 
 
 @pytest.fixture

@@ -38,13 +38,15 @@ Rehearse = Callable[..., Rehearsed]
 
 @pytest.fixture(scope="session")
 def rehearse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearse]:
-    """Run a rehearsal on a home of its own: `rehearse(days=1, publisher="recorded", seed=7, disabled=())`."""
+    """Run a rehearsal on a home of its own: `rehearse(hours=14, publisher="recorded", seed=7, disabled=())`."""
     open_homes: list[tuple[Settings, Any]] = []
 
-    def run(*, days: int = 1, publisher: str = "recorded", seed: int = 7, disabled: tuple[str, ...] = ()) -> Rehearsed:
+    def run(
+        *, hours: int = 14, publisher: str = "recorded", seed: int = 7, disabled: tuple[str, ...] = ()
+    ) -> Rehearsed:
         home: Path = tmp_path_factory.mktemp("r") / "h"
         settings = load_settings({"XBOT_HOME": str(home), "PUBLISHER": publisher})
-        plan = Plan(seed, days, UNTIL - timedelta(days=days), UNTIL, None)
+        plan = Plan(seed, max(1, hours // 24), UNTIL - timedelta(hours=hours), UNTIL, None)
         record = Rehearsal(settings, plan, disabled=disabled).run()
         manager = opened(settings)
         found = manager.__enter__()
@@ -60,10 +62,10 @@ def rehearse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearse]:
 @pytest.fixture(scope="session")
 def browser_rehearsal(rehearse: Rehearse) -> Rehearsed:
     """Two simulated days through real Chromium."""
-    return rehearse(days=2, publisher="sandbox")
+    return rehearse(hours=48, publisher="sandbox")
 
 
 @pytest.fixture(scope="session")
 def recorded_rehearsal(rehearse: Rehearse) -> Rehearsed:
-    """One simulated day without a browser."""
+    """A night and a morning without a browser."""
     return rehearse()

@@ -21,6 +21,16 @@ def test_the_same_seed_gives_the_same_decisions_posts_and_rewards(
         assert [tuple(row) for row in again.rows(sql)] == first
 
 
+@pytest.mark.slow
+@pytest.mark.browser
+def test_the_same_seed_gives_the_same_through_a_browser(rehearse: Rehearse) -> None:
+    first, again = (rehearse(hours=30, publisher="sandbox") for _ in range(2))
+    for sql in (DECISIONS, POSTS, REWARDS):
+        rows = [tuple(row) for row in first.rows(sql)]
+        assert rows
+        assert [tuple(row) for row in again.rows(sql)] == rows
+
+
 def test_another_seed_gives_another_world(rehearse: Rehearse, recorded_rehearsal: Rehearsed) -> None:
     other = rehearse(seed=8)
     texts = "SELECT text FROM posted_decisions ORDER BY posted_at"

@@ -64,7 +64,7 @@ def _run(settings: Settings, plan: object, *, verbose: bool) -> None:
         TextColumn("{task.percentage:>3.0f}%"),
         TimeElapsedColumn(),
     )
-    with Progress(*columns, console=errors, disable=verbose, transient=True) as bar:
+    with Progress(*columns, console=errors, disable=verbose, transient=True, refresh_per_second=2) as bar:
         task = bar.add_task("starting", total=total)
 
         def show(at: datetime, what: str) -> None:
