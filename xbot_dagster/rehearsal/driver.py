@@ -135,7 +135,7 @@ class Rehearsal:
     def _rehearse(self, deployment: Opened, x: X, started: float, progress: Progress) -> Record:
         from xbot_dagster.definitions import build_definitions
 
-        with PeakMemory(lambda: _everything(deployment.services.home)) as memory:
+        with PeakMemory(lambda: process_roots(deployment.services.home)) as memory:
             try:
                 self._start_experiment(deployment)
                 resources = {
@@ -209,7 +209,7 @@ def _whole_minute(instant: datetime) -> datetime:
     return floor if floor == instant else floor + timedelta(minutes=1)
 
 
-def _everything(home: Home) -> list[int]:
+def process_roots(home: Home) -> list[int]:
     """Roots of the process trees of a rehearsal: this process and the home's services."""
     from xbot_dagster.embedded import valkey
     from xbot_dagster.sandbox import process as world
