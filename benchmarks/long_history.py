@@ -42,7 +42,7 @@ def questions(settings: Settings) -> dict[str, Question]:
         "due_reconciliations": lambda conn: posting.reconcile_due(conn) or reconcile.sweeps_due(conn, settings),
         "due_outcomes": outcomes.count_due,
         "due_snapshots": followers.snapshots_due,
-        "due_learning": lambda conn: (learn.learn_due(conn, NOW), train.train_due(conn, NOW)),
+        "due_learning": lambda conn: (learn.learn_due(conn), train.train_due(conn)),
         "due_alerts": lambda conn: alerts.alerts_due(conn, settings),
         "refresh_sources": lambda conn: sources.refresh_due(conn, timedelta(hours=6)),
         "plan_days": lambda conn: plan.needs_planning(conn, NOW, settings.MAX_POSTS_PER_HOUR),
@@ -110,7 +110,8 @@ def _chunk(engine: Engine, rng: random.Random, start: int, count: int, total: in
     columns = outcome_columns()
     for number, hours in ((1, 1), (2, 24)):
         rows = (
-            outcome_values(_outcome(rng, keys[i], number, names[i], ids[i], times[i] + timedelta(hours=hours))) for i in posts
+            outcome_values(_outcome(rng, keys[i], number, names[i], ids[i], times[i] + timedelta(hours=hours)))
+            for i in posts
         )
         _copy(engine, "outcomes", columns, rows)
 

@@ -89,7 +89,9 @@ class Meter:
             if (table := ROWS.get(name)) is None:
                 continue
             with self._engine.connect() as conn:
-                kind = {"plan": "WHERE decision_type <> 'reply'", "reply": "WHERE decision_type = 'reply'"}.get(name, "")
+                kind = {"plan": "WHERE decision_type <> 'reply'", "reply": "WHERE decision_type = 'reply'"}.get(
+                    name, ""
+                )
                 stage.rows = int(conn.execute(text(f"SELECT count(*) FROM {table} {kind}")).scalar_one())
 
     def _count(self, *_: Any) -> None:
@@ -203,7 +205,9 @@ def main() -> None:
         print(json.dumps(found))
         return
     for each in loops:
-        print(f"{each['accounts']:>5} accounts: {each['decisions']} decisions, {each['cpu_ms_per_decision']} ms CPU each")
+        print(
+            f"{each['accounts']:>5} accounts: {each['decisions']} decisions, {each['cpu_ms_per_decision']} ms CPU each"
+        )
         for name, stage in each["stages"].items():
             print(f"      {name:<20} " + "  ".join(f"{key} {value}" for key, value in stage.items()))
     print(f"cost ratio {found['cost_ratio']} ({found['cost_ratio_of']}), longest posting run {found['tick_seconds']} s")

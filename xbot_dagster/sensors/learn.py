@@ -28,10 +28,10 @@ def due_learning(context: dg.SensorEvaluationContext, database: dg.ResourceParam
         today, yesterday = now.date().isoformat(), (now.date() - timedelta(days=1)).isoformat()
         requests = []
         last = ticks.last_requested(conn, "due_learning", "learn")
-        if (last is None or now - last >= _BETWEEN_CYCLES) and learn.learn_due(conn, now):
+        if (last is None or now - last >= _BETWEEN_CYCLES) and learn.learn_due(conn):
             days = {"dagster/asset_partition_range_start": yesterday, "dagster/asset_partition_range_end": today}
             requests.append(dg.RunRequest(job_name="learn", tags=days))
-        if train.train_due(conn, now):
+        if train.train_due(conn):
             requests.append(dg.RunRequest(job_name="train", partition_key=today))
         return requests or "no new outcomes worth a cycle"
 

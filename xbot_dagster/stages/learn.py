@@ -31,17 +31,6 @@ _SCOPES = {"content": "content", "timing": "hour", "topic": "tag", "hook": "tag"
 
 
 @dataclass(frozen=True)
-class LearnDue:
-    """Accounts with outcomes that a policy was not offered yet; `reason` when there is nothing to do."""
-
-    accounts: tuple[str, ...] = ()
-    reason: str | None = None
-
-    def __bool__(self) -> bool:
-        return bool(self.accounts)
-
-
-@dataclass(frozen=True)
 class ArmChange:
     """What one learning moved: posts and mean reward in [0, 1] of an arm, hour or tag, before (None: new) and after."""
 
@@ -84,25 +73,16 @@ class LearnReport:
     dry_run: bool = False
 
 
-def learn_due(conn: Connection, now: datetime) -> LearnDue:
-    """Is there something unlearned? Looks only at rows written since each policy last learned, and a day before."""
+def learn_due(conn: Connection) -> str | None:
+    """An account with outcomes that a policy was not offered yet, None when there is none or fewer than five in all.
+
+    Looks only at rows written since each policy last learned, and a day before.
+    """
     simulated = learning.family_is_simulated(conn)
     if learning.learnable_posts(conn, simulated=simulated, up_to=LEAST_OUTCOMES) < LEAST_OUTCOMES:
-        return LearnDue(reason=f"fewer than {LEAST_OUTCOMES} outcomes")
-    waiting = tuple(
-        account.account
-        for account in deployment.accounts(conn)
-        if any(_waiting(conn, account.account, name, simulated) for name in POLICIES)
-    )
-    return LearnDue(waiting, None if waiting else "no new outcomes")
-
-
-def _waiting(conn: Connection, account: str, name: str, simulated: bool) -> bool:
-    head = arm_store.policy_head(conn, account, name)
-    version = head.learner_version if head else f"{POLICIES[name].version}.r1"
-    return learning.has_unlearned(
-        conn, account, name, version, since=head.last_updated if head else None, simulated=simulated
-    )
+        return None
+    first_versions = {name: f"{policy.version}.r1" for name, policy in POLICIES.items()}
+    return learning.any_unlearned(conn, first_versions, simulated=simulated)
 
 
 def run(

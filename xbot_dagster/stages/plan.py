@@ -44,7 +44,8 @@ def needs_planning(conn: Connection, now: datetime, per_hour: int = DEFAULT_PER_
             int(values.get("posts_per_day", standard)),
         )
         stopped = (row["controls"] or {}).get("stop_llm", True)
-        if row["account"] in overdue or (not stopped and slots.still_needed(now, rules, row["slots"]) > 0):
+        lacking = 0 if stopped else slots.still_lacking(now, rules, today=row["today"], upcoming=row["upcoming"])
+        if lacking or row["account"] in overdue:
             wanting.append(row["account"])
     return wanting
 

@@ -29,12 +29,12 @@ from xbot_dagster.stages.training_state import random_state
 from xbot_dagster.store import alerts, audit, deployment, frames, learning, predictors
 from xbot_dagster.store.cache import Cache
 from xbot_dagster.store.frames import FrameQuery
-from xbot_dagster.store.predictors import KINDS, Kind, NewVersion
+from xbot_dagster.store.predictors import KINDS, NewVersion
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["TrainDue", "TrainReport", "TrainingSummary", "run", "train_due"]
+__all__ = ["TrainReport", "TrainingSummary", "run", "train_due"]
 
 log = logging.getLogger("xbot")
 NEW_OUTCOMES = 25
@@ -42,36 +42,14 @@ LEAST_OUTCOMES = 5
 RETRAIN_AFTER = timedelta(days=7)
 
 
-@dataclass(frozen=True)
-class TrainDue:
-    """(account, kind) pairs that deserve a new version; `reason` when there is none."""
-
-    wanted: tuple[tuple[str, Kind], ...] = ()
-    reason: str | None = None
-
-    def __bool__(self) -> bool:
-        return bool(self.wanted)
-
-
-def train_due(conn: Connection, now: datetime) -> TrainDue:
-    """Which accounts have 25 new final outcomes since their last version, or any after a week, and five in all."""
+def train_due(conn: Connection) -> tuple[tuple[str, str], ...]:
+    """(account, kind) pairs that have 25 new final outcomes since their last version, or any after a week, and five in all."""
     simulated = learning.family_is_simulated(conn)
-    wanted: list[tuple[str, Kind]] = []
-    for account in deployment.accounts(conn):
-        for kind in KINDS:
-            if _due(conn, account.account, kind, simulated, now):
-                wanted.append((account.account, kind))
-    return TrainDue(tuple(wanted), None if wanted else f"fewer than {NEW_OUTCOMES} new outcomes since the last version")
-
-
-def _due(conn: Connection, account: str, kind: Kind, simulated: bool, now: datetime) -> bool:
-    newest = predictors.newest(conn, account, kind)
-    if newest is None:
-        found = learning.final_outcomes(conn, account, simulated=simulated, up_to=LEAST_OUTCOMES)
-        return found >= LEAST_OUTCOMES
-    needed = 1 if now - newest.created_at >= RETRAIN_AFTER else NEW_OUTCOMES
-    fresh = learning.final_outcomes(conn, account, simulated=simulated, up_to=needed, written_after=newest.created_at)
-    return fresh >= needed
+    return tuple(
+        learning.trainable(
+            conn, KINDS, least=LEAST_OUTCOMES, new=NEW_OUTCOMES, again=RETRAIN_AFTER, simulated=simulated
+        )
+    )
 
 
 def run(

@@ -11,16 +11,29 @@ from xbot_dagster.store.engine import one
 
 _ACCOUNTS = text(
     """
+    WITH opened AS (
+        SELECT account, count(*) FILTER (WHERE status = 'queued') AS queued,
+               min(scheduled_at) FILTER (WHERE status = 'queued' AND scheduled_at <= xbot_now()) AS overdue_since,
+               min(scheduled_at) FILTER (WHERE status = 'queued' AND scheduled_at > xbot_now()) AS next_at,
+               count(*) FILTER (WHERE status = 'awaiting_approval') AS awaiting,
+               count(*) FILTER (WHERE status = 'in_doubt') AS in_doubt,
+               count(*) FILTER (WHERE status = 'needs_human') AS needs_human,
+               count(*) FILTER (WHERE status IN ('posting', 'in_doubt') AND NOT EXISTS (
+                   SELECT FROM posting_attempts t WHERE t.decision_id = c.decision_id
+                   AND (t.state IN ('claimed', 'armed') AND t.lease_until > xbot_now() - interval '15 minutes'
+                        OR t.state = 'in_doubt' AND t.next_look_at > xbot_now() - interval '15 minutes'))) AS stuck
+        FROM content_metadata c
+        WHERE status IN ('pending', 'awaiting_approval', 'queued', 'posting', 'in_doubt', 'needs_human')
+        GROUP BY account
+    ), passes AS (
+        SELECT account, count(*) AS overdue FROM posted_decisions
+        WHERE next_due_at < xbot_now() - interval '2 hours' GROUP BY account
+    )
     SELECT a.account, a.handle, a.created_at AS known_since, a.session_state,
            :label_needed AND a.label_attested_at IS NULL AS label_missing,
            CASE WHEN a.circuit_state = 'open' THEN coalesce(a.circuit_reason, 'no reason given') END AS circuit_reason,
-           q.queued, q.overdue_since, q.next_at, q.awaiting, q.in_doubt, q.needs_human,
-           (SELECT count(*) FROM content_metadata c
-            WHERE c.account = a.account AND c.status IN ('posting', 'in_doubt') AND NOT EXISTS (
-                SELECT FROM posting_attempts t WHERE t.decision_id = c.decision_id
-                AND (t.state IN ('claimed', 'armed') AND t.lease_until > xbot_now() - interval '15 minutes'
-                     OR t.state = 'in_doubt' AND t.next_look_at > xbot_now() - interval '15 minutes'))
-           ) AS stuck,
+           coalesce(q.queued, 0) AS queued, q.overdue_since, q.next_at, coalesce(q.awaiting, 0) AS awaiting,
+           coalesce(q.in_doubt, 0) AS in_doubt, coalesce(q.needs_human, 0) AS needs_human, coalesce(q.stuck, 0) AS stuck,
            (SELECT p.posted_at FROM posted_decisions p WHERE p.account = a.account AND p.posted_at <= xbot_now()
             ORDER BY p.posted_at DESC LIMIT 1) AS last_post_at,
            (SELECT count(*) FROM posted_decisions p
@@ -28,8 +41,7 @@ _ACCOUNTS = text(
            (SELECT count(*) FROM posted_decisions p JOIN content_metadata c ON c.decision_id = p.decision_id
             WHERE p.account = a.account AND c.decision_type <> 'reply'
               AND p.posted_at >= date_trunc('day', xbot_now() AT TIME ZONE a.zone) AT TIME ZONE a.zone) AS posted_today,
-           (SELECT count(*) FROM posted_decisions p
-            WHERE p.account = a.account AND p.next_due_at < xbot_now() - interval '2 hours') AS overdue_passes,
+           coalesce(o.overdue, 0) AS overdue_passes,
            (SELECT count(*) FROM content_candidates k
             WHERE k.account = a.account AND k.state = 'fresh' AND k.expires_at > xbot_now()) AS fresh,
            (SELECT s.followers FROM follower_snapshots s WHERE s.account = a.account AND s.taken_at <= xbot_now()
@@ -40,17 +52,8 @@ _ACCOUNTS = text(
               ORDER BY s.taken_at DESC LIMIT 1) AS followers_24h,
            a.next_post_at AS limited_until
     FROM accounts a
-    CROSS JOIN LATERAL (
-        SELECT count(*) FILTER (WHERE c.status = 'queued') AS queued,
-               min(c.scheduled_at) FILTER (WHERE c.status = 'queued' AND c.scheduled_at <= xbot_now()) AS overdue_since,
-               min(c.scheduled_at) FILTER (WHERE c.status = 'queued' AND c.scheduled_at > xbot_now()) AS next_at,
-               count(*) FILTER (WHERE c.status = 'awaiting_approval') AS awaiting,
-               count(*) FILTER (WHERE c.status = 'in_doubt') AS in_doubt,
-               count(*) FILTER (WHERE c.status = 'needs_human') AS needs_human
-        FROM content_metadata c
-        WHERE c.account = a.account
-          AND c.status IN ('pending', 'awaiting_approval', 'queued', 'posting', 'in_doubt', 'needs_human')
-    ) q
+    LEFT JOIN opened q ON q.account = a.account
+    LEFT JOIN passes o ON o.account = a.account
     WHERE a.enabled
     ORDER BY a.account
     """

@@ -211,19 +211,23 @@ def decisions_of_prompt(conn: Connection, account: str, prompt_version: str) -> 
 
 
 def planning_state(conn: Connection) -> list[dict[str, Any]]:
-    """Per enabled account: zone, posts_per_day, quiet_hours, stop_llm and the slots around today, in one query."""
+    """Per enabled account: zone, configuration, how many slots of its local day are taken (`today`) and how many lie ahead
+    (`upcoming`), in one query."""
     rows = conn.execute(
         text(
-            "SELECT a.account, a.zone, cfg.learning, cfg.controls, d.family, "
-            "coalesce(array_agg(c.scheduled_at) FILTER (WHERE c.scheduled_at IS NOT NULL), '{}') AS slots "
+            "SELECT a.account, a.zone, cfg.learning, cfg.controls, d.family, slots.today, slots.upcoming "
             "FROM accounts a CROSS JOIN deployment d CROSS JOIN LATERAL ("
             "SELECT jsonb_object_agg(e.key, e.value ORDER BY b.account) FILTER (WHERE b.config_key = 'learning_config') AS learning, "
             "jsonb_object_agg(e.key, e.value ORDER BY b.account) FILTER (WHERE b.config_key = 'controls') AS controls "
             "FROM bot_config b, jsonb_each(b.config_value) AS e WHERE b.environment = d.app_env AND b.account IN ('', a.account) "
             "AND b.config_key IN ('learning_config', 'controls')) AS cfg "
-            f"LEFT JOIN content_metadata c ON c.account = a.account AND {_COUNTS} "
-            "AND c.scheduled_at BETWEEN xbot_now() - interval '26 hours' AND xbot_now() + interval '26 hours' "
-            "WHERE a.enabled GROUP BY a.account, a.zone, cfg.learning, cfg.controls, d.family ORDER BY a.account"
+            "CROSS JOIN LATERAL (SELECT date_trunc('day', xbot_now() AT TIME ZONE a.zone) AS midnight) AS local "
+            "CROSS JOIN LATERAL (SELECT count(*) FILTER (WHERE c.scheduled_at >= local.midnight AT TIME ZONE a.zone "
+            "AND c.scheduled_at < (local.midnight + interval '1 day') AT TIME ZONE a.zone) AS today, "
+            "count(*) FILTER (WHERE c.scheduled_at > xbot_now()) AS upcoming FROM content_metadata c "
+            f"WHERE c.account = a.account AND {_COUNTS} "
+            "AND c.scheduled_at BETWEEN xbot_now() - interval '26 hours' AND xbot_now() + interval '26 hours') AS slots "
+            "WHERE a.enabled ORDER BY a.account"
         )
     )
     return [dict(row) for row in rows.mappings()]

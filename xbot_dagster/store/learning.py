@@ -5,10 +5,9 @@ count was measured, and every table agrees that it belongs to the family asked f
 counts. Replies live in other people's threads and are left to the predictors.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import Connection, text
@@ -23,10 +22,14 @@ _LEARNABLE = """
     o.simulated = :simulated AND o.collected_pass IN (1, 2) AND o.read_status = 'ok' AND NOT o.late
     AND o.impressions >= 1 AND coalesce(o.follows, o.retweets, o.replies) IS NOT NULL
 """
-_CONTRACT = f"""
+
+
+def _contract(account: str, learner: str, version: str, since: str) -> str:
+    """The join, for one account and learner; the arguments are SQL expressions, `since` of type timestamptz."""
+    return f"""
     WITH fresh AS (
         SELECT DISTINCT decision_id FROM outcomes
-        WHERE account = :account AND updated_at > least(cast(:since AS timestamptz), xbot_now()) - {LONGEST_TRANSACTION}
+        WHERE account = {account} AND updated_at > least({since}, xbot_now()) - {LONGEST_TRANSACTION}
     ), best AS (
         SELECT DISTINCT ON (o.decision_id) o.* FROM outcomes o JOIN fresh USING (decision_id)
         WHERE {_LEARNABLE} ORDER BY o.decision_id, o.collected_pass DESC
@@ -40,8 +43,26 @@ _CONTRACT = f"""
     WHERE c.decision_type IN ('single', 'thread') AND p.posted_at <= xbot_now()
     AND NOT EXISTS (
         SELECT 1 FROM learning_ledger l WHERE l.decision_id = o.decision_id AND l.collected_pass = o.collected_pass
-        AND l.learner = :learner AND l.learner_version = :learner_version)
-"""
+        AND l.learner = {learner} AND l.learner_version = {version})
+    """
+
+
+_UNLEARNED = text(
+    _contract(":account", ":learner", ":learner_version", "cast(:since AS timestamptz)")
+    + " ORDER BY p.posted_at, o.decision_id"
+)
+_ANY_UNLEARNED = text(
+    "SELECT mine.account FROM accounts mine CROSS JOIN unnest(cast(:learners AS text[]), cast(:versions AS text[])) AS taught (learner, version) "
+    "LEFT JOIN bandit_arms head ON head.account = mine.account AND head.scope = 'policy' AND head.arm_name = taught.learner "
+    "WHERE mine.enabled AND EXISTS ("
+    + _contract(
+        "mine.account",
+        "taught.learner",
+        "coalesce(head.learner_version, taught.version)",
+        "coalesce(head.last_updated, '-infinity')",
+    )
+    + ") LIMIT 1"
+)
 
 
 @dataclass(frozen=True)
@@ -83,30 +104,28 @@ def unlearned(
     look. None looks at everything.
     """
     rows = conn.execute(
-        text(f"{_CONTRACT} ORDER BY p.posted_at, o.decision_id"),
-        _asked(account, learner, learner_version, since, simulated),
+        _UNLEARNED,
+        {
+            "account": account,
+            "learner": learner,
+            "learner_version": learner_version,
+            "since": since if since is not None else "-infinity",
+            "simulated": simulated,
+        },
     )
     return [Learnable(**row) for row in rows.mappings()]
 
 
-def has_unlearned(
-    conn: Connection, account: str, learner: str, learner_version: str, *, since: datetime | None, simulated: bool
-) -> bool:
-    """Whether `unlearned` would return anything."""
+def any_unlearned(conn: Connection, first_versions: Mapping[str, str], *, simulated: bool) -> str | None:
+    """An enabled account for which `unlearned` would return something, or None.
+
+    `first_versions`: by learner, the version it learns as where it never learned.
+    """
     found = conn.execute(
-        text(f"SELECT EXISTS ({_CONTRACT})"), _asked(account, learner, learner_version, since, simulated)
+        _ANY_UNLEARNED,
+        {"learners": list(first_versions), "versions": list(first_versions.values()), "simulated": simulated},
     )
-    return bool(found.scalar())
-
-
-def _asked(account: str, learner: str, learner_version: str, since: datetime | None, simulated: bool) -> dict[str, Any]:
-    return {
-        "account": account,
-        "learner": learner,
-        "learner_version": learner_version,
-        "since": since if since is not None else "-infinity",
-        "simulated": simulated,
-    }
+    return found.scalar()
 
 
 def record_learned(
@@ -156,20 +175,41 @@ def family_is_simulated(conn: Connection) -> bool:
     return conn.execute(text("SELECT family = 'sandbox' FROM deployment")).scalar_one()
 
 
-def final_outcomes(
-    conn: Connection, account: str, *, simulated: bool, up_to: int, written_after: datetime | None = None
-) -> int:
-    """How many final outcomes predictors can learn from, replies included, counting no further than `up_to`.
+_FINAL = "collected_pass = 2 AND read_status = 'ok' AND NOT late AND impressions IS NOT NULL"
+_TRAINABLE = text(
+    "SELECT mine.account, kinds.kind FROM accounts mine CROSS JOIN unnest(cast(:kinds AS text[])) WITH ORDINALITY AS kinds (kind, place) "
+    "LEFT JOIN LATERAL (SELECT created_at FROM predictor_versions v WHERE v.account = mine.account AND v.kind = kinds.kind "
+    "AND v.state <> 'backtest' ORDER BY created_at DESC LIMIT 1) AS newest ON true "
+    "CROSS JOIN LATERAL (SELECT CASE WHEN newest.created_at IS NULL THEN cast(:least AS int) "
+    "WHEN xbot_now() - newest.created_at >= cast(:again AS interval) THEN 1 ELSE cast(:new AS int) END AS needed) AS asked "
+    "WHERE mine.enabled AND asked.needed <= (SELECT count(*) FROM (SELECT 1 FROM outcomes o WHERE o.account = mine.account "
+    f"AND o.simulated = :simulated AND o.updated_at > coalesce(newest.created_at, '-infinity') AND {_FINAL} LIMIT asked.needed) AS finals) "
+    "ORDER BY mine.account, kinds.place"
+)
 
-    `written_after` counts only those stored since then: a version's own time of making is when it read the others.
+
+def trainable(
+    conn: Connection, kinds: Sequence[str], *, least: int, new: int, again: timedelta, simulated: bool
+) -> list[tuple[str, str]]:
+    """(account, kind) of enabled accounts that deserve a predictor version.
+
+    That is: `least` final outcomes where there is none; `new` written since the last one was made, or any once it is `again` old.
+    Replies count; a version's own time of making is when it read the others.
     """
+    rows = conn.execute(
+        _TRAINABLE, {"kinds": list(kinds), "least": least, "new": new, "again": again, "simulated": simulated}
+    )
+    return [(row.account, row.kind) for row in rows]
+
+
+def final_outcomes(conn: Connection, account: str, *, simulated: bool, up_to: int, written_after: datetime) -> int:
+    """How many final outcomes were written since, replies included, counting no further than `up_to`."""
     found = conn.execute(
         text(
             "SELECT count(*) FROM (SELECT 1 FROM outcomes WHERE account = :account AND simulated = :simulated "
-            "AND updated_at > cast(:since AS timestamptz) AND collected_pass = 2 AND read_status = 'ok' AND NOT late "
-            "AND impressions IS NOT NULL LIMIT :up_to) AS finals"
+            f"AND updated_at > :since AND {_FINAL} LIMIT :up_to) AS finals"
         ),
-        {"account": account, "simulated": simulated, "since": written_after or "-infinity", "up_to": up_to},
+        {"account": account, "simulated": simulated, "since": written_after, "up_to": up_to},
     )
     return int(found.scalar_one())
 

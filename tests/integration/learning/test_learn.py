@@ -22,7 +22,7 @@ def _count(engine, sql: str, **parameters) -> int:
 def test_six_outcomes_give_version_one(engine, clock, settings, history, caplog):
     history.add(6, START)
     with engine.begin() as conn:
-        assert learn.learn_due(conn, clock.now()).accounts == ("default",)
+        assert learn.learn_due(conn) == "default"
     with caplog.at_level(logging.INFO, "xbot"):
         report = learn.run(engine, clock, settings)
     lines = [r.getMessage() for r in caplog.records]
@@ -33,7 +33,7 @@ def test_six_outcomes_give_version_one(engine, clock, settings, history, caplog)
     assert report.outcomes == 6
     assert trained > 1
     with engine.begin() as conn:
-        assert not learn.learn_due(conn, clock.now())
+        assert not learn.learn_due(conn)
         content = arms.arms(conn, "default", "content")
         assert sum(arm.n for arm in content) == 6
         assert all(arm.ci_low <= arm.mean_reward <= arm.ci_high for arm in content)
@@ -49,7 +49,7 @@ def test_four_outcomes_are_not_enough(engine, clock, settings, history, caplog, 
     ]
     assert report.skipped is not None
     with engine.begin() as conn:
-        assert not learn.learn_due(conn, clock.now())
+        assert not learn.learn_due(conn)
     assert snapshot() == before
 
 
@@ -111,7 +111,7 @@ def test_poisoned_rows_of_the_other_family_change_nothing(engine, clock, setting
     history.simulated = False
     history.add(8, START + timedelta(hours=1), purpose="poison")
     with engine.begin() as conn:
-        assert not learn.learn_due(conn, clock.now())
+        assert not learn.learn_due(conn)
     assert learn.run(engine, clock, settings).outcomes == 0
     assert snapshot() == before
 

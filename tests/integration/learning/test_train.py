@@ -38,7 +38,7 @@ def _train(engine, clock, settings, cache=None, kind="content"):
 def test_a_version_is_due_at_five_then_at_twenty_five_then_weekly(engine, clock, settings, history):
     def due():
         with engine.begin() as conn:
-            return dict.fromkeys(kind for _, kind in train.train_due(conn, clock.now()).wanted)
+            return dict.fromkeys(kind for _, kind in train.train_due(conn))
 
     history.add(4, clock.now() - timedelta(days=4))
     assert not due()

@@ -109,13 +109,22 @@ def after_quiet(at: datetime, zone: str, quiet_hours: Sequence[int]) -> datetime
 
 
 def still_needed(now: datetime, rules: DayRules, planned: Sequence[datetime]) -> int:
-    """How many posts the local day still needs.
+    """How many posts the local day still needs. `planned`: slots that are taken, past ones included."""
+    start, end = day_bounds(local_day(now, rules.zone), rules.zone)
+    return still_lacking(
+        now, rules, today=sum(start <= slot < end for slot in planned), upcoming=sum(slot > now for slot in planned)
+    )
+
+
+def still_lacking(now: datetime, rules: DayRules, *, today: int, upcoming: int) -> int:
+    """How many posts the local day still needs, given how many slots of it are taken and how many lie ahead.
 
     A day begun late gets its share only: posts_per_day times the part of its open hours that is left, and never more than
-    posts_per_day in all. `planned`: slots of the day that are taken, past ones included.
+    posts_per_day in all.
     """
-    day = local_day(now, rules.zone)
-    start, end = day_bounds(day, rules.zone)
+    if today >= rules.posts_per_day:
+        return 0
+    start, end = day_bounds(local_day(now, rules.zone), rules.zone)
     place = ZoneInfo(rules.zone)
     hours = int((end - start) / HOUR)
     instants = [start + timedelta(hours=n) for n in range(hours)]
@@ -126,6 +135,4 @@ def still_needed(now: datetime, rules: DayRules, planned: Sequence[datetime]) ->
     # The hour under way counts with what is left of it.
     left = sum(min(1.0, (instant + HOUR - now) / HOUR) for instant in ahead)
     share = math.ceil(rules.posts_per_day * left / len(open_hours) - 1e-9)
-    upcoming = sum(slot > now for slot in planned)
-    today = sum(start <= slot < end for slot in planned)
     return max(0, min(share - upcoming, rules.posts_per_day - today, rules.per_hour * len(ahead) - upcoming))
