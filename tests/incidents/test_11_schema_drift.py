@@ -2,6 +2,7 @@
 
 import ast
 import re
+import uuid
 from pathlib import Path
 
 import pytest
@@ -21,8 +22,8 @@ _INDEXES = (
 
 
 @pytest.fixture
-def empty_url(socket_dir: str, database_url: str) -> str:
-    name = database_url.split("/")[3].split("?")[0] + "_empty"
+def empty_url(socket_dir: str) -> str:
+    name = f"empty_{uuid.uuid4().hex[:12]}"
     postgres.ensure_database(socket_dir, name)
     return postgres.url(socket_dir, name)
 

@@ -9,6 +9,8 @@ from xbot_dagster.store.deployment import accounts
 from xbot_dagster.x.browser.session import write_state
 
 FIRST_FOLLOWERS = 1200
+# (world's process, its address, handle): what this process has told a world already.
+_told: set[tuple[int, str, str]] = set()
 
 
 def world(opened: Opened) -> SandboxClient:
@@ -19,10 +21,14 @@ def world(opened: Opened) -> SandboxClient:
     with opened.engine.connect() as conn:
         known = accounts(conn)
     for account in known:
-        client.create_account(account.handle, followers=FIRST_FOLLOWERS, timezone=account.zone)
+        fact = (handle.pid, handle.url, account.handle)
         session = session_file(home.sessions, account.account)
+        if fact in _told and session.exists():
+            continue
+        client.create_account(account.handle, followers=FIRST_FOLLOWERS, timezone=account.zone)
         if not session.exists():
             write_state(session, client.storage_state(account.handle))
+        _told.add(fact)
     return client
 
 

@@ -32,7 +32,14 @@ DEFAULT_PER_HOUR = 2
 
 def needs_planning(conn: Connection, now: datetime, per_hour: int = DEFAULT_PER_HOUR) -> list[str]:
     """Accounts whose local day still lacks decisions, or whose drafts ran out unread. `per_hour`: MAX_POSTS_PER_HOUR."""
-    wanting, overdue = [], drafts.accounts_overdue(conn)
+    overdue = drafts.accounts_overdue(conn)
+    state = _lacking(conn, now, per_hour)
+    return [account for account, lacking in state.items() if lacking or account in overdue]
+
+
+def _lacking(conn: Connection, now: datetime, per_hour: int) -> dict[str, int | None]:
+    """How many decisions each enabled account's local day lacks; None where the LLM is stopped."""
+    found: dict[str, int | None] = {}
     for row in decisions.planning_state(conn):
         values = row["learning"] or {}
         standard = 8 if row["family"] == "sandbox" else 6
@@ -44,10 +51,9 @@ def needs_planning(conn: Connection, now: datetime, per_hour: int = DEFAULT_PER_
             int(values.get("posts_per_day", standard)),
         )
         stopped = (row["controls"] or {}).get("stop_llm", True)
-        lacking = 0 if stopped else slots.still_lacking(now, rules, today=row["today"], upcoming=row["upcoming"])
-        if lacking or row["account"] in overdue:
-            wanting.append(row["account"])
-    return wanting
+        lacking = slots.still_lacking(now, rules, today=row["today"], upcoming=row["upcoming"])
+        found[row["account"]] = None if stopped else lacking
+    return found
 
 
 def run(
@@ -71,10 +77,14 @@ def run(
     llm.begin_tick()
     UsageLedger(engine, settings, clock).sweep()
     with engine.begin() as conn:
+        lacking = _lacking(conn, clock.now(), settings.MAX_POSTS_PER_HOUR)
         chosen = [each for each in deployment.accounts(conn) if accounts is None or each.account in accounts]
-    report = PlanReport(accounts=len(chosen))
+    planned = {each.account: "the day is planned" for each in chosen if lacking[each.account] == 0}
+    report = PlanReport(accounts=len(chosen), skipped=planned)
     tools = PlanningTools(engine, clock, settings, llm, cache, policies, seed, scorer_for, assign)
     for account in chosen:
+        if account.account in planned:
+            continue
         planner = Planner(tools, account)
         try:
             report = merged(report, planner.plan())
