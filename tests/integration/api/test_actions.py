@@ -3,6 +3,7 @@
 import itertools
 import threading
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
@@ -12,6 +13,7 @@ from tests import operations_world
 from tests.operations_world import World
 from xbot_dagster.clock import FixedClock
 from xbot_dagster.settings import Settings
+from xbot_dagster.stages.explain import explain
 from xbot_dagster.store import alerts, config
 
 
@@ -19,6 +21,12 @@ from xbot_dagster.store import alerts, config
 def world(engine: Engine, clock: FixedClock) -> World:
     with engine.begin() as conn:
         return operations_world.fill(conn, clock.now(), days=3)
+
+
+def names(section: Any) -> set[str]:
+    """The fields of a section's row, or of all its rows."""
+    rows = section if isinstance(section, list) else [section]
+    return {name for row in rows if isinstance(row, dict) for name in row}
 
 
 def status_of(admin: TestClient, decision_id: str) -> str:
@@ -187,8 +195,12 @@ def test_pages_join_into_the_whole_list(admin: TestClient, world: World, engine:
     assert len(set(seen)) == len(seen)
 
 
-def test_explain_tells_the_whole_chain(admin: TestClient, world: World) -> None:
+def test_explain_tells_the_whole_chain(admin: TestClient, world: World, engine: Engine) -> None:
     found = admin.get(f"/api/decisions/{world.posted[0][:8]}/explain").json()
+    with engine.begin() as conn:
+        stored = explain(conn, world.posted[0])
+    assert list(found) == list(stored)
+    assert [names(found[section]) for section in found] == [names(rows) for rows in stored.values()]
     assert found["decision"]["decision_id"] == world.posted[0]
     assert found["summary"]
     assert len(found["gates"]) == 4
