@@ -107,10 +107,11 @@ def test_what_changed_since_it_was_seen_is_a_conflict(admin: TestClient, world: 
 
 
 def test_a_batch_reports_each_refusal(admin: TestClient, world: World) -> None:
-    ids = [*world.awaiting, world.posted[0]]
+    unknown = "7d0f1c9e-2f4e-4a7c-9a39-0c6a9d1f3b11"
+    ids = [*world.awaiting, world.posted[0], unknown]
     answer = admin.post("/api/approvals/batch", json={"action": "approve", "decision_ids": ids}).json()
     assert answer["done"] == world.awaiting
-    assert list(answer["refused"]) == [world.posted[0]]
+    assert list(answer["refused"]) == [world.posted[0], unknown]
 
 
 @pytest.mark.parametrize(
