@@ -166,6 +166,17 @@ def test_configuration_is_changed_validated_and_remembered(admin: TestClient) ->
     assert history[0]["actor"] == "api:admin"
 
 
+def test_an_account_gives_up_its_own_value(admin: TestClient) -> None:
+    own = {"key": "learning_config", "name": "max_hashtags", "account": "default"}
+    assert admin.post("/api/admin/config", json={**own, "value": 1}).status_code == 200
+    answer = admin.delete("/api/admin/config", params=own)
+    assert answer.json() == {"key": "learning_config", "name": "max_hashtags", "before": 1, "after": 3}
+    assert admin.get("/api/config?account=default").json()["learning_config"]["max_hashtags"] == 3
+    assert admin.get("/api/config/history").json()[0]["account"] == "default"
+    assert admin.delete("/api/admin/config", params=own).status_code == 422
+    assert admin.delete("/api/admin/config", params={**own, "account": "nobody"}).status_code == 404
+
+
 def test_alerts_are_acknowledged_once(admin: TestClient, engine: Engine) -> None:
     with engine.begin() as conn:
         alerts.raise_alert(conn, "test", "x", "warning", "Something.", "xbot doctor")

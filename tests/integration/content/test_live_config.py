@@ -91,7 +91,8 @@ def test_an_account_that_gives_up_its_own_value_follows_all_accounts_again(
         config.write(conn, settings, "learning_config", "epsilon", 0.4, "default")
         config.write(conn, settings, "learning_config", "max_hashtags", 1, "default")
         assert config.read_own(conn, settings, "default")["learning_config"].keys() >= {"epsilon", "max_hashtags"}
-        clock.sleep(60)
+    clock.sleep(60)
+    with engine.begin() as conn:
         config.unset(conn, settings, "learning_config", "epsilon", "default")
         assert config.read_own(conn, settings, "default")["learning_config"] == {"max_hashtags": 1}
         live = config.read_config(conn, settings, "default")

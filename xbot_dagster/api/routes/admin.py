@@ -4,11 +4,12 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import Connection
 
 from xbot_dagster.api import examples
 from xbot_dagster.api.examples import answer
 from xbot_dagster.api.problems import responses
-from xbot_dagster.api.service import Administrator, Reader, Service, ServiceOf
+from xbot_dagster.api.service import AccountQuery, Administrator, Reader, Service, ServiceOf
 from xbot_dagster.api.shapes import Changed, ConfigChange, ConfigShape, Started
 from xbot_dagster.stages import controls
 from xbot_dagster.store import audit, config
@@ -17,6 +18,7 @@ from xbot_dagster.store.deployment import account as find_account
 router = APIRouter(prefix="/api", tags=["admin"], responses=responses(400, 401, 403, 404, 413, 422, 429, 503))
 
 Account = Annotated[str, Field(pattern=r"^([a-z0-9_-]{1,40})?$", description="Empty: all accounts.")]
+Name = Annotated[str, Query(max_length=40)]
 
 
 class Control(BaseModel):
@@ -116,10 +118,24 @@ def write_config(service: ServiceOf, caller: Administrator, body: Setting) -> An
     with service.begin(caller) as conn:
         if body.account:
             find_account(conn, body.account)
-        before = (
-            config.read_raw(conn, service.settings, body.account)[body.key].get(body.name)
-            if body.key in config.KEYS
-            else None
-        )
+        before = _value(service, conn, body.key, body.name, body.account)
         config.write(conn, service.settings, body.key, body.name, body.value, body.account)
     return {"key": body.key, "name": body.name, "before": before, "after": body.value}
+
+
+@router.delete(
+    "/admin/config",
+    response_model=Changed,
+    summary="Give up an account's own value; that of all accounts counts then",
+    responses=answer(examples.CHANGED),
+)
+def unset_config(service: ServiceOf, caller: Administrator, key: Name, name: Name, account: AccountQuery) -> Any:
+    with service.begin(caller) as conn:
+        find_account(conn, account)
+        before = _value(service, conn, key, name, account)
+        config.unset(conn, service.settings, key, name, account)
+        return {"key": key, "name": name, "before": before, "after": _value(service, conn, key, name, account)}
+
+
+def _value(service: Service, conn: Connection, key: str, name: str, account: str) -> Any:
+    return config.read_raw(conn, service.settings, account).get(key, {}).get(name)
