@@ -75,7 +75,7 @@ def _document(app: FastAPI) -> None:
 def _restore_examples(document: dict[str, Any]) -> None:
     """Examples as they were written: FastAPI leaves out what is null, also where null is the answer."""
     for route in (route for router in _ROUTERS for route in router.routes if isinstance(route, APIRoute)):
-        for method in route.methods:
+        for method in route.methods or ():
             documented = document["paths"][route.path_format][method.lower()]["responses"]
             for status, response in route.responses.items():
                 for kind, entry in response.get("content", {}).items():

@@ -24,7 +24,9 @@ def mount(service: Service) -> None:
             if not view.may_change:
                 return
             key, name = data["id"].split(".", 1)
-            for_all, own = await run.io_bound(_values, view, key, name)
+            found = await run.io_bound(_values, view, key, name)
+            assert found is not None
+            for_all, own = found
             if data["action"] == "change":
                 _ask_change(view, "", key, name, f"Now: {json.dumps(for_all)}.", for_all, block)
             elif data["action"] == "change-own":
