@@ -45,6 +45,7 @@ def test_unset_means_no_posting_outside_the_sandbox() -> None:
         ({"DAILY_OPENAI_LIMIT_USD": "-1"}, "DAILY_OPENAI_LIMIT_USD=-1"),
         ({"DAILY_OPENAI_LIMIT_USD": "ten"}, "DAILY_OPENAI_LIMIT_USD=ten"),
         ({"X_ZONE": "Berlin"}, "'Berlin' is not a time zone"),
+        ({"BUDGET_ZONE": "Mars/Base"}, "'Mars/Base' is not a time zone"),
         ({"X_HANDLE": "@name"}, "X_HANDLE=@name"),
         ({"REDIS_PREFIX": "stg"}, "must end with a colon"),
         ({"OPENAI_BASE_URL": "localhost:1"}, "must start with http"),

@@ -8,20 +8,12 @@ from datetime import datetime
 from typing import Annotated, Any, TypeVar
 
 from fastapi import Query
-from pydantic import BaseModel, Field
 
 from xbot_dagster.api.problems import Problem
 
 Row = TypeVar("Row")
 Limit = Annotated[int, Query(ge=1, le=200, description="Rows a page.")]
 Cursor = Annotated[str | None, Query(max_length=400, description="`next_cursor` of the page before.")]
-
-
-class PageShape(BaseModel):
-    """One page of rows; `next_cursor` is null on the last one."""
-
-    items: list[dict[str, Any]]
-    next_cursor: str | None = Field(examples=["WyIyMDI2LTExLTIwVDAzOjE1OjAwWiIsIDQyXQ"])
 
 
 def after(cursor: str | None) -> tuple[datetime, str] | None:
@@ -39,13 +31,11 @@ def after(cursor: str | None) -> tuple[datetime, str] | None:
     return instant, key
 
 
-def page(
-    rows: Sequence[Row], limit: int, key: Callable[[Row], tuple[datetime, str]], item: Callable[[Row], Any]
-) -> Any:
-    """A page of at most `limit` of `rows`, which holds one row more where another page follows."""
+def page(rows: Sequence[Row], limit: int, key: Callable[[Row], tuple[datetime, str]]) -> dict[str, Any]:
+    """A `shapes.Page` of at most `limit` of `rows`, which holds one row more where another page follows."""
     shown = rows[:limit]
     cursor = None
     if len(rows) > limit:
         at, identity = key(shown[-1])
         cursor = base64.urlsafe_b64encode(json.dumps([at.isoformat(), identity]).encode()).decode().rstrip("=")
-    return {"items": [item(row) for row in shown], "next_cursor": cursor}
+    return {"items": shown, "next_cursor": cursor}

@@ -35,6 +35,18 @@ _TITLES = {
     "Defect", 503: "Unavailable",
 }  # fmt: skip
 
+_EXAMPLES = {
+    400: "The body is not JSON.",
+    401: "This needs the admin token.",
+    403: "This needs ADMIN_TOKEN.",
+    404: "There is no account 'nobody'.",
+    409: "Somebody else changed the decision in the meantime.",
+    413: "A request may carry at most 1000000 bytes.",
+    422: "query.limit: Input should be greater than or equal to 1.",
+    429: "Too many wrong tokens.",
+    503: "The database does not answer.",
+}
+
 
 class Problem(Exception):
     """A refusal with its HTTP status; `hint` says what to do."""
@@ -44,29 +56,28 @@ class Problem(Exception):
         self.status, self.detail, self.hint, self.headers = status, detail, hint, headers or {}
 
 
+class WrongValue(BaseModel):
+    where: str
+    message: str
+
+
 class ProblemDetails(BaseModel):
     """RFC 9457 problem details."""
 
-    type: str = Field(examples=["about:blank"])
-    title: str = Field(examples=["Not found"])
-    status: int = Field(examples=[404])
-    detail: str = Field(examples=["There is no decision 7d0…"])
-    hint: str | None = Field(None, examples=["List them with GET /api/decisions."])
-    instance: str | None = Field(None, examples=["/api/decisions/7d0"])
-    errors: list[dict[str, Any]] | None = Field(None, description="What is wrong with each value of the request.")
+    type: str
+    title: str
+    status: int
+    detail: str
+    hint: str | None = None
+    instance: str | None = None
+    errors: list[WrongValue] | None = Field(None, description="What is wrong with each value of the request.")
 
 
 def problem_response(
     request: Request, status: int, detail: str, hint: str = "", headers: dict[str, str] | None = None, **more: Any
 ) -> JSONResponse:
     """The JSON answer of a problem."""
-    body = {
-        "type": "about:blank",
-        "title": _TITLES.get(status, "Error"),
-        "status": status,
-        "detail": detail,
-        "instance": request.url.path,
-    }
+    body = _document(status, detail, request.url.path)
     if hint:
         body["hint"] = hint
     return JSONResponse({**body, **more}, status, headers, media_type="application/problem+json")
@@ -74,8 +85,23 @@ def problem_response(
 
 def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """OpenAPI entries for the problems a route can answer with."""
-    content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/ProblemDetails"}}}
-    return {status: {"description": _TITLES[status], "content": content} for status in statuses}
+    return {
+        status: {
+            "description": _TITLES[status],
+            "content": {
+                "application/problem+json": {
+                    "schema": {"$ref": "#/components/schemas/ProblemDetails"},
+                    "example": _document(status, _EXAMPLES[status], "/api/decisions"),
+                }
+            },
+        }
+        for status in statuses
+    }
+
+
+def _document(status: int, detail: str, path: str) -> dict[str, Any]:
+    title = _TITLES.get(status, "Error")
+    return {"type": "about:blank", "title": title, "status": status, "detail": detail, "instance": path}
 
 
 def install(app: FastAPI) -> None:

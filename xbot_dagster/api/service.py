@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 from zoneinfo import ZoneInfo
 
 from fastapi import Depends, Query, Request
@@ -145,10 +145,3 @@ AccountQuery = Annotated[
     str,
     Query(alias="account", description="The account's key.", pattern=r"^[a-z0-9_-]{1,40}$", examples=[DEFAULT_ACCOUNT]),
 ]
-
-
-def describe(value: Any) -> dict[str, Any]:
-    """A frozen dataclass of the store as a JSON object (times ISO 8601, ids as text)."""
-    from fastapi.encoders import jsonable_encoder
-
-    return jsonable_encoder(value)

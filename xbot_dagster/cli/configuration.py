@@ -1,4 +1,4 @@
-"""The live configuration (bot_config): get, set, diff, history."""
+"""The live configuration (bot_config): get, set, unset, diff, history."""
 
 import json
 from typing import Annotated, Any
@@ -14,6 +14,10 @@ def mount(app: typer.Typer) -> None:
     config = group("The live configuration (bot_config). Example: xbot config get")
     config.command("get", help="Show it. Example: xbot config get learning_config")(config_get)
     config.command("set", help="Change a value. Example: xbot config set learning_config post_fraction 0.1")(config_set)
+    config.command(
+        "unset",
+        help="Give up an account's own value. Example: xbot config unset learning_config epsilon --account default",
+    )(config_unset)
     config.command("diff", help="What differs from the defaults. Example: xbot config diff")(config_diff)
     config.command("history", help="Who changed what when. Example: xbot config history --limit 10")(config_history)
     app.add_typer(config, name="config")
@@ -60,6 +64,22 @@ def config_set(
         before = config.read_raw(conn, opened.settings, account).get(key, {}).get(name)
         config.write(conn, opened.settings, key, name, parsed, account)
     console.print(f"{key}.{name}: {json.dumps(before)} → {json.dumps(parsed)}", markup=False)
+
+
+def config_unset(
+    key: Annotated[str, typer.Argument(help="feature_flags, learning_config, content_config or controls.")],
+    name: Annotated[str, typer.Argument(help="The value's name.")],
+    account: Annotated[str, typer.Option("--account", help="Whose own value goes; that of all accounts counts then.")],
+) -> None:
+    from xbot_dagster.store import config
+    from xbot_dagster.store.deployment import account as find_account
+
+    with deployment() as opened, opened.engine.begin() as conn:
+        find_account(conn, account)
+        before = config.read_raw(conn, opened.settings, account).get(key, {}).get(name)
+        config.unset(conn, opened.settings, key, name, account)
+        now = config.read_raw(conn, opened.settings, account)[key].get(name)
+    console.print(f"{key}.{name}: {json.dumps(before)} → {json.dumps(now)} (as all accounts)", markup=False)
 
 
 def config_diff(

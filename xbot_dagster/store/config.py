@@ -76,6 +76,11 @@ def read_raw(conn: Connection, settings: Settings, account: str = "") -> dict[st
     return _merged(_rows(conn, settings, (account,)), account)
 
 
+def read_own(conn: Connection, settings: Settings, account: str) -> dict[str, dict[str, Any]]:
+    """key -> value, what is stored for this account alone ('' = for all accounts)."""
+    return _merged([row for row in _rows(conn, settings, (account,)) if row.account == account], account)
+
+
 def read_config(conn: Connection, settings: Settings, account: str = "") -> LiveConfig:
     """The live configuration of an account. A missing stop flag counts as *stopped*: the guard fails closed."""
     return _live(read_raw(conn, settings, account), settings)
@@ -129,10 +134,7 @@ def _live(raw: dict[str, dict[str, Any]], settings: Settings) -> LiveConfig:
 
 def write(conn: Connection, settings: Settings, key: str, name: str, value: Any, account: str = "") -> None:
     """Set one value. Raises ConfigError for an unknown key or a value the database refuses."""
-    if key not in KEYS:
-        raise ConfigError(f"There is no configuration '{key}'.", f"Known: {', '.join(KEYS)}.")
-    if name not in defaults(settings)[key]:
-        raise ConfigError(f"'{key}' has no value '{name}'.", f"Known: {', '.join(defaults(settings)[key])}.")
+    _require_known(settings, key, name)
     try:
         written = json.dumps(value, allow_nan=False)
     except ValueError:
@@ -149,6 +151,28 @@ def write(conn: Connection, settings: Settings, key: str, name: str, value: Any,
         )
     except IntegrityError as error:
         raise ConfigError(str(error.orig).splitlines()[0].removeprefix("bot_config: ").strip() + ".") from None
+
+
+def unset(conn: Connection, settings: Settings, key: str, name: str, account: str) -> None:
+    """Take an account's own value away, so that the value for all accounts counts. Raises ConfigError where it has none."""
+    _require_known(settings, key, name)
+    changed = conn.execute(
+        text(
+            "UPDATE bot_config SET config_value = config_value - cast(:name AS text) "
+            "WHERE environment = :env AND account = :account AND account <> '' AND config_key = :key "
+            "AND config_value ? cast(:name AS text)"
+        ),
+        {"env": settings.app_env, "account": account, "key": key, "name": name},
+    )
+    if changed.rowcount == 0:
+        raise ConfigError(f"'{account}' has no {key}.{name} of its own.", "The value for all accounts counts already.")
+
+
+def _require_known(settings: Settings, key: str, name: str) -> None:
+    if key not in KEYS:
+        raise ConfigError(f"There is no configuration '{key}'.", f"Known: {', '.join(KEYS)}.")
+    if name not in defaults(settings)[key]:
+        raise ConfigError(f"'{key}' has no value '{name}'.", f"Known: {', '.join(defaults(settings)[key])}.")
 
 
 def history(conn: Connection, limit: int = 50) -> list[dict[str, Any]]:

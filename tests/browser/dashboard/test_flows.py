@@ -1,6 +1,7 @@
 """What people do on the dashboard, in real Chromium: every click ends in the rows it should, and pictures are kept."""
 
 import json
+from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
@@ -10,6 +11,7 @@ from sqlalchemy import text
 from tests import operations_world
 from tests.browser.dashboard.conftest import TOKEN, Served
 from xbot_dagster.clock import SystemClock
+from xbot_dagster.store import config, deployment
 
 pytestmark = pytest.mark.browser
 NAP = "1. A nap in the afternoon is a plan, and it is the cheapest hour of the whole day."
@@ -235,7 +237,7 @@ def test_a_version_nobody_can_read_is_refused_with_a_sentence(desk, served: Serv
 
 def test_change_the_configuration(desk, served: Served) -> None:
     desk.open("/settings", "Settings")
-    button = desk.page.locator('button[data-id="learning_config.max_hashtags"]')
+    button = desk.row("learning_config.max_hashtags", "change")
     button.click()
     field = desk.dialog().get_by_label("New value (JSON)")
     field.fill("lots")
@@ -254,6 +256,53 @@ def test_change_the_configuration(desk, served: Served) -> None:
         served.value("SELECT config_value ->> 'max_hashtags' FROM bot_config WHERE config_key = 'learning_config'")
         == "1"
     )
+
+
+@pytest.fixture
+def second_account(served: Served) -> Iterator[str]:
+    with served.engine.begin() as conn:
+        deployment.add_account(conn, "second", "xbot_second", "Asia/Tokyo")
+    yield "second"
+    with served.engine.begin() as conn:
+        conn.execute(text("DELETE FROM bot_config WHERE account = 'second'"))
+        conn.execute(text("DELETE FROM accounts WHERE account = 'second'"))
+
+
+def test_an_account_gets_a_value_of_its_own_and_gives_it_up(desk, served: Served, second_account: str) -> None:
+    name = "learning_config.post_interval_min"
+    history = desk.page.get_by_role("region", name="History").locator("tbody tr").first
+
+    def seen(account: str) -> float:
+        with served.engine.begin() as conn:
+            return config.read_config(conn, served.settings, account).post_interval_min
+
+    desk.open("/settings", "Settings")
+    desk.page.get_by_label("Account").select_option(second_account)
+    expect(desk.page.get_by_role("columnheader", name="Only @xbot_second")).to_be_visible()
+    desk.page.wait_for_function("() => window.socket?.connected")
+    row = desk.page.locator("tr", has_text=name)
+    expect(row).to_contain_text("as all accounts")
+    desk.row(name, "change-own").click()
+    expect(desk.dialog()).to_contain_text("for @xbot_second only")
+    desk.dialog().get_by_label("New value (JSON)").fill("5")
+    desk.dialog().get_by_role("button", name="Change").click()
+    expect(desk.page.locator(".q-notification.bg-negative")).to_contain_text("15 to 180")
+    desk.dialog().get_by_label("New value (JSON)").fill("90")
+    desk.dialog().get_by_role("button", name="Change").click()
+    desk.said("Changed.")
+    expect(row).to_contain_text("differs")
+    expect(history).to_contain_text("@xbot_second")
+    expect(history).to_contain_text("post_interval_min: as all accounts → 90")
+    assert (seen(second_account), seen("default"), seen("")) == (90, 30, 30)
+    desk.picture("settings-own")
+    desk.row(name, "unset").click()
+    expect(desk.dialog()).to_contain_text("Now: 90; then the value for all accounts: 30.")
+    desk.dialog().get_by_role("button", name="Use the value for all accounts").click()
+    desk.said("@xbot_second follows all accounts.")
+    expect(row).to_contain_text("as all accounts")
+    expect(history).to_contain_text("post_interval_min: 90 → as all accounts")
+    expect(history).to_contain_text("dashboard:Ada")
+    assert seen(second_account) == 30
 
 
 def test_acknowledge_an_alert(desk, served: Served) -> None:

@@ -3,6 +3,7 @@
 import itertools
 import threading
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
@@ -12,6 +13,7 @@ from tests import operations_world
 from tests.operations_world import World
 from xbot_dagster.clock import FixedClock
 from xbot_dagster.settings import Settings
+from xbot_dagster.stages.explain import explain
 from xbot_dagster.store import alerts, config
 
 
@@ -19,6 +21,12 @@ from xbot_dagster.store import alerts, config
 def world(engine: Engine, clock: FixedClock) -> World:
     with engine.begin() as conn:
         return operations_world.fill(conn, clock.now(), days=3)
+
+
+def names(section: Any) -> set[str]:
+    """The fields of a section's row, or of all its rows."""
+    rows = section if isinstance(section, list) else [section]
+    return {name for row in rows if isinstance(row, dict) for name in row}
 
 
 def status_of(admin: TestClient, decision_id: str) -> str:
@@ -99,10 +107,11 @@ def test_what_changed_since_it_was_seen_is_a_conflict(admin: TestClient, world: 
 
 
 def test_a_batch_reports_each_refusal(admin: TestClient, world: World) -> None:
-    ids = [*world.awaiting, world.posted[0]]
+    unknown = "7d0f1c9e-2f4e-4a7c-9a39-0c6a9d1f3b11"
+    ids = [*world.awaiting, world.posted[0], unknown]
     answer = admin.post("/api/approvals/batch", json={"action": "approve", "decision_ids": ids}).json()
     assert answer["done"] == world.awaiting
-    assert list(answer["refused"]) == [world.posted[0]]
+    assert list(answer["refused"]) == [world.posted[0], unknown]
 
 
 @pytest.mark.parametrize(
@@ -157,6 +166,17 @@ def test_configuration_is_changed_validated_and_remembered(admin: TestClient) ->
     assert history[0]["actor"] == "api:admin"
 
 
+def test_an_account_gives_up_its_own_value(admin: TestClient) -> None:
+    own = {"key": "learning_config", "name": "max_hashtags", "account": "default"}
+    assert admin.post("/api/admin/config", json={**own, "value": 1}).status_code == 200
+    answer = admin.delete("/api/admin/config", params=own)
+    assert answer.json() == {"key": "learning_config", "name": "max_hashtags", "before": 1, "after": 3}
+    assert admin.get("/api/config?account=default").json()["learning_config"]["max_hashtags"] == 3
+    assert admin.get("/api/config/history").json()[0]["account"] == "default"
+    assert admin.delete("/api/admin/config", params=own).status_code == 422
+    assert admin.delete("/api/admin/config", params={**own, "account": "nobody"}).status_code == 404
+
+
 def test_alerts_are_acknowledged_once(admin: TestClient, engine: Engine) -> None:
     with engine.begin() as conn:
         alerts.raise_alert(conn, "test", "x", "warning", "Something.", "xbot doctor")
@@ -187,8 +207,12 @@ def test_pages_join_into_the_whole_list(admin: TestClient, world: World, engine:
     assert len(set(seen)) == len(seen)
 
 
-def test_explain_tells_the_whole_chain(admin: TestClient, world: World) -> None:
+def test_explain_tells_the_whole_chain(admin: TestClient, world: World, engine: Engine) -> None:
     found = admin.get(f"/api/decisions/{world.posted[0][:8]}/explain").json()
+    with engine.begin() as conn:
+        stored = explain(conn, world.posted[0])
+    assert list(found) == list(stored)
+    assert [names(found[section]) for section in found] == [names(rows) for rows in stored.values()]
     assert found["decision"]["decision_id"] == world.posted[0]
     assert found["summary"]
     assert len(found["gates"]) == 4

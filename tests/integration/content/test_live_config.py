@@ -84,6 +84,43 @@ def test_an_accounts_first_own_value_and_a_lost_row_are_changes_too(
     assert (lost["before"]["stop_posting"], lost["after"]) == (False, {})
 
 
+def test_an_account_that_gives_up_its_own_value_follows_all_accounts_again(
+    engine: Engine, settings: Settings, clock: FixedClock
+) -> None:
+    with engine.begin() as conn:
+        config.write(conn, settings, "learning_config", "epsilon", 0.4, "default")
+        config.write(conn, settings, "learning_config", "max_hashtags", 1, "default")
+        assert config.read_own(conn, settings, "default")["learning_config"].keys() >= {"epsilon", "max_hashtags"}
+    clock.sleep(60)
+    with engine.begin() as conn:
+        config.unset(conn, settings, "learning_config", "epsilon", "default")
+        assert config.read_own(conn, settings, "default")["learning_config"] == {"max_hashtags": 1}
+        live = config.read_config(conn, settings, "default")
+        assert (live.epsilon, live.epsilon_anchored_at, live.max_hashtags) == (0.2, None, 1)
+        config.write(conn, settings, "learning_config", "epsilon", 0.3, "default")
+        assert config.read_config(conn, settings, "default").epsilon_anchored_at == clock.now()
+        _, unset, *_ = config.history(conn)
+    assert (unset["account"], unset["before"]["epsilon"], unset["after"].get("epsilon")) == ("default", 0.4, None)
+
+
+@pytest.mark.parametrize(
+    ("key", "name", "account", "words"),
+    [
+        ("learning_config", "epsilon", "default", "no learning_config.epsilon of its own"),
+        ("learning_config", "epsilon", "", "of its own"),
+        ("learning_config", "volume", "default", "no value 'volume'"),
+        ("bogus", "epsilon", "default", "no configuration 'bogus'"),
+    ],
+)
+def test_what_is_not_an_accounts_own_cannot_be_given_up(
+    engine: Engine, settings: Settings, key: str, name: str, account: str, words: str
+) -> None:
+    with pytest.raises(ConfigError, match=words), engine.begin() as conn:
+        config.unset(conn, settings, key, name, account)
+    with engine.begin() as conn:
+        assert config.read_config(conn, settings).epsilon == 0.2
+
+
 def test_every_content_rule_can_be_set(engine: Engine, settings: Settings) -> None:
     with engine.begin() as conn:
         config.write(conn, settings, "content_config", "url_policy", "domains")

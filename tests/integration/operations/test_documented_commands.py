@@ -136,12 +136,19 @@ class Shell:
 
 
 def prepare(home: Settings) -> None:
-    """What a deployment has that has run for a while: a version that serves, and a dozen alerts."""
+    """What a deployment has that has run for a while: a version that serves, a dozen alerts, and posts of other people."""
     with opened(home) as found, found.engine.begin() as conn:
         conn.execute(
             text(
                 "INSERT INTO predictor_versions (account, kind, version, algorithm, as_of, n, payload, state, promoted_at, "
                 "simulated) VALUES ('default', 'content', 1, 'ridge', xbot_now(), 5, '{}', 'champion', xbot_now(), true)"
+            )
+        )
+        conn.execute(
+            text(
+                "INSERT INTO reply_targets (account, target_tweet_id, target_username, kind, target_text, state) VALUES "
+                "('default', '1858191230021746688', 'somebody', 'mention', 'A question of last year.', 'dropped'), "
+                "('default', '1858191230021746689', 'curious_reader', 'mention', 'Another question.', 'dropped')"
             )
         )
         for number in range(12):

@@ -109,6 +109,10 @@ def test_configuration_round_trip(run: Run) -> None:
     run("config", "set", "learning_config", "quiet_hours", "[1, 2]", "--account", "default")
     assert "[1, 2]" in run("config", "get", "--account", "default").output
     assert "[2, 3, 4, 5]" in run("config", "get").output
+    given_up = run("config", "unset", "learning_config", "quiet_hours", "--account", "default").output
+    assert "[1, 2] → [2, 3, 4, 5] (as all accounts)" in given_up
+    again = run("config", "unset", "learning_config", "quiet_hours", "--account", "default", fails=True).exception
+    assert isinstance(again, UserError)
     for words, kind in (
         (("learning_config", "post_fraction", "7"), UserError),
         (("learning_config", "post_fraction", "half"), UsageError),

@@ -4,9 +4,12 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query
 
-from xbot_dagster.api.paging import Cursor, Limit, PageShape, after, page
+from xbot_dagster.api import examples
+from xbot_dagster.api.examples import answer
+from xbot_dagster.api.paging import Cursor, Limit, after, page
 from xbot_dagster.api.problems import responses
-from xbot_dagster.api.service import Administrator, Reader, ServiceOf, describe
+from xbot_dagster.api.service import Administrator, Reader, ServiceOf
+from xbot_dagster.api.shapes import AlertShape, Page
 from xbot_dagster.errors import Conflict, NotFound
 from xbot_dagster.store import alerts as store
 from xbot_dagster.store import browse
@@ -19,29 +22,37 @@ States = Annotated[
 ]
 
 
-@router.get("/alerts", response_model=PageShape, summary="Alerts, newest first")
+@router.get(
+    "/alerts", response_model=Page[AlertShape], summary="Alerts, newest first", responses=answer(examples.ALERTS)
+)
 def alerts(service: ServiceOf, _: Reader, states: States = None, limit: Limit = 50, cursor: Cursor = None) -> Any:
     with service.begin() as conn:
         rows = browse.alerts(conn, states or [], _after_number(cursor), limit + 1)
-    return page(rows, limit, lambda row: (row.opened_at, str(row.id)), describe)
+    return page(rows, limit, lambda row: (row.opened_at, str(row.id)))
 
 
 @router.post(
-    "/alerts/{alert_id}/ack", summary="Say that a person has seen an alert", responses=responses(403, 404, 409)
+    "/alerts/{alert_id}/ack",
+    response_model=AlertShape,
+    summary="Say that a person has seen an alert",
+    responses=answer(examples.ACKNOWLEDGED) | responses(403, 404, 409),
 )
-def acknowledge(
-    service: ServiceOf, caller: Administrator, alert_id: Annotated[int, Path(ge=1, le=2**63 - 1)]
-) -> dict[str, Any]:
+def acknowledge(service: ServiceOf, caller: Administrator, alert_id: Annotated[int, Path(ge=1, le=2**63 - 1)]) -> Any:
     with service.begin(caller) as conn:
         known = browse.alert(conn, alert_id)
         if known is None:
             raise NotFound(f"There is no alert {alert_id}.", "List them with GET /api/alerts.")
         if not store.acknowledge(conn, alert_id, caller.actor):
             raise Conflict(f"Alert {alert_id} is {known.state}, not open.")
-        return describe(browse.alert(conn, alert_id))
+        return browse.alert(conn, alert_id)
 
 
-@router.get("/ticks", response_model=PageShape, summary="Ticks of sensors and schedules, newest first")
+@router.get(
+    "/ticks",
+    response_model=Page[browse.TickRow],
+    summary="Ticks of sensors and schedules, newest first",
+    responses=answer(examples.TICKS),
+)
 def ticks(
     service: ServiceOf,
     _: Reader,
@@ -51,7 +62,7 @@ def ticks(
 ) -> Any:
     with service.begin() as conn:
         rows = browse.ticks(conn, name, _after_number(cursor), limit + 1)
-    return page(rows, limit, lambda row: (row.at, str(row.id)), describe)
+    return page(rows, limit, lambda row: (row.at, str(row.id)))
 
 
 def _after_number(cursor: str | None) -> browse.After:

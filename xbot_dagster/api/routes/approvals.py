@@ -10,11 +10,14 @@ from uuid import UUID
 from fastapi import APIRouter
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from xbot_dagster.api import examples
+from xbot_dagster.api.examples import answer
 from xbot_dagster.api.problems import responses
-from xbot_dagster.api.service import Administrator, ServiceOf, describe
+from xbot_dagster.api.service import Administrator, ServiceOf
+from xbot_dagster.api.shapes import BatchAnswer
 from xbot_dagster.errors import Conflict
 from xbot_dagster.stages import approve as approving
-from xbot_dagster.store import audit, posting
+from xbot_dagster.store import audit, drafts, posting
 
 router = APIRouter(prefix="/api", tags=["approvals"], responses=responses(400, 401, 403, 404, 409, 413, 422, 429, 503))
 
@@ -66,29 +69,35 @@ class Batch(BaseModel):
     reason: Reason | None = None
 
 
-class BatchAnswer(BaseModel):
-    """Ids that were changed, and id → why not."""
-
-    done: list[str]
-    refused: dict[str, str]
-
-
-@router.post("/decisions/{decision_id}/approve", summary="Put a waiting decision into the queue")
-def approve(service: ServiceOf, caller: Administrator, decision_id: UUID, body: Approval) -> dict[str, Any]:
+@router.post(
+    "/decisions/{decision_id}/approve",
+    response_model=drafts.Waiting,
+    summary="Put a waiting decision into the queue",
+    responses=answer(examples.DRAFT),
+)
+def approve(service: ServiceOf, caller: Administrator, decision_id: UUID, body: Approval) -> Any:
     with service.begin(caller) as conn:
-        return describe(approving.approve(conn, decision_id, caller.actor, body.reason, seen_at=body.seen_at))
+        return approving.approve(conn, decision_id, caller.actor, body.reason, seen_at=body.seen_at)
 
 
-@router.post("/decisions/{decision_id}/reject", summary="Refuse a waiting decision for a reason")
-def reject(service: ServiceOf, caller: Administrator, decision_id: UUID, body: Rejection) -> dict[str, Any]:
+@router.post(
+    "/decisions/{decision_id}/reject",
+    response_model=drafts.Waiting,
+    summary="Refuse a waiting decision for a reason",
+    responses=answer(examples.DRAFT),
+)
+def reject(service: ServiceOf, caller: Administrator, decision_id: UUID, body: Rejection) -> Any:
     with service.begin(caller) as conn:
-        return describe(approving.reject(conn, decision_id, caller.actor, body.reason, seen_at=body.seen_at))
+        return approving.reject(conn, decision_id, caller.actor, body.reason, seen_at=body.seen_at)
 
 
-@router.post("/decisions/{decision_id}/edit", summary="Replace the text; the gates judge it again")
-def edit(service: ServiceOf, caller: Administrator, decision_id: UUID, body: Edition) -> dict[str, Any]:
-    from xbot_dagster.store import drafts
-
+@router.post(
+    "/decisions/{decision_id}/edit",
+    response_model=drafts.Waiting,
+    summary="Replace the text; the gates judge it again",
+    responses=answer(examples.DRAFT),
+)
+def edit(service: ServiceOf, caller: Administrator, decision_id: UUID, body: Edition) -> Any:
     with service.begin() as conn:
         account = drafts.decision(conn, decision_id).account
     revision = service.revise(account, body.parts)
@@ -96,28 +105,41 @@ def edit(service: ServiceOf, caller: Administrator, decision_id: UUID, body: Edi
         changed = approving.edit(
             conn, service.settings, decision_id, revision, caller.actor, body.reason, seen_at=body.seen_at
         )
-    return describe(changed)
+    return changed
 
 
-@router.post("/decisions/{decision_id}/reschedule", summary="Move a decision to another time")
-def reschedule(service: ServiceOf, caller: Administrator, decision_id: UUID, body: Move) -> dict[str, Any]:
+@router.post(
+    "/decisions/{decision_id}/reschedule",
+    response_model=drafts.Waiting,
+    summary="Move a decision to another time",
+    responses=answer(examples.DRAFT),
+)
+def reschedule(service: ServiceOf, caller: Administrator, decision_id: UUID, body: Move) -> Any:
     with service.begin(caller) as conn:
-        return describe(approving.reschedule(conn, decision_id, body.at, caller.actor, seen_at=body.seen_at))
+        return approving.reschedule(conn, decision_id, body.at, caller.actor, seen_at=body.seen_at)
 
 
-@router.post("/decisions/{decision_id}/cancel", summary="Take a decision back before it is submitted")
-def cancel(service: ServiceOf, caller: Administrator, decision_id: UUID, body: Cancellation) -> dict[str, Any]:
-    from xbot_dagster.store import drafts
-
+@router.post(
+    "/decisions/{decision_id}/cancel",
+    response_model=drafts.Waiting,
+    summary="Take a decision back before it is submitted",
+    responses=answer(examples.DRAFT),
+)
+def cancel(service: ServiceOf, caller: Administrator, decision_id: UUID, body: Cancellation) -> Any:
     with service.begin(caller) as conn:
         before = drafts.decision(conn, decision_id)
         if not posting.cancel(conn, str(decision_id), f"{caller.actor}: {body.reason}"):
             raise Conflict(f"The decision can no longer be cancelled: it is {before.status}.")
         audit.record(conn, "DECISION_CANCELLED", "queue", {"decision_id": str(decision_id), "reason": body.reason})
-        return describe(drafts.decision(conn, decision_id))
+        return drafts.decision(conn, decision_id)
 
 
-@router.post("/approvals/batch", response_model=BatchAnswer, summary="Approve or reject many")
+@router.post(
+    "/approvals/batch",
+    response_model=BatchAnswer,
+    summary="Approve or reject many",
+    responses=answer(examples.BATCH),
+)
 def batch(service: ServiceOf, caller: Administrator, body: Batch) -> Any:
     result = approving.batch(service.engine, body.decision_ids, caller.actor, body.action, body.reason)
     return {"done": list(result.done), "refused": result.refused}

@@ -7,6 +7,8 @@ from fastapi import APIRouter, Response
 from pydantic import BaseModel
 from sqlalchemy import Connection
 
+from xbot_dagster.api import examples
+from xbot_dagster.api.examples import answer
 from xbot_dagster.api.problems import responses
 from xbot_dagster.api.service import AccountQuery, Reader, Service, ServiceOf
 from xbot_dagster.api.shapes import GrowthShape, LearningStatus, MetricsShape
@@ -18,17 +20,27 @@ router = APIRouter(prefix="/api", tags=["figures"], responses=responses(401, 404
 Document = Callable[[Service, Connection, str], dict[str, Any]]
 
 
-@router.get("/learning/status", response_model=LearningStatus, summary="How learning stands")
+@router.get(
+    "/learning/status",
+    response_model=LearningStatus,
+    summary="How learning stands",
+    responses=answer(examples.LEARNING_STATUS),
+)
 async def learning_status(service: ServiceOf, _: Reader, account: AccountQuery = DEFAULT_ACCOUNT) -> Response:
     return await _shown(service, LearningStatus, learning_document, account)
 
 
-@router.get("/growth", response_model=GrowthShape, summary="Followers, best posts and engagement of seven days")
+@router.get(
+    "/growth",
+    response_model=GrowthShape,
+    summary="Followers, best posts and engagement of seven days",
+    responses=answer(examples.GROWTH),
+)
 async def growth(service: ServiceOf, _: Reader, account: AccountQuery = DEFAULT_ACCOUNT) -> Response:
     return await _shown(service, GrowthShape, growth_document, account)
 
 
-@router.get("/metrics", response_model=MetricsShape, summary="How the loop runs")
+@router.get("/metrics", response_model=MetricsShape, summary="How the loop runs", responses=answer(examples.METRICS))
 async def metrics(service: ServiceOf, _: Reader, account: AccountQuery = DEFAULT_ACCOUNT) -> Response:
     return await _shown(service, MetricsShape, metrics_document, account)
 

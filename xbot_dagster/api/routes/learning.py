@@ -1,13 +1,15 @@
 """What is learned and tried: predictor versions with promotion and rollback, experiments with their lifts."""
 
-from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from xbot_dagster.api import examples
+from xbot_dagster.api.examples import answer
 from xbot_dagster.api.problems import responses
-from xbot_dagster.api.service import AccountQuery, Administrator, Reader, Service, ServiceOf, describe
+from xbot_dagster.api.service import AccountQuery, Administrator, Reader, Service, ServiceOf
+from xbot_dagster.api.shapes import BacktestDay, ExperimentShape, FlagShape, PlannedExperiment
 from xbot_dagster.domain.learning.outlook import days_still_needed
 from xbot_dagster.stages import backtest, experiment_plan, promoting
 from xbot_dagster.stages.experiment_presets import PRESETS
@@ -42,50 +44,74 @@ class ExperimentPlan(BaseModel):
     starts_at: AwareDatetime | None = None
 
 
-@router.get("/predictors", summary="Predictor versions, newest first")
-def predictors(
-    service: ServiceOf, _: Reader, account: AccountQuery = DEFAULT_ACCOUNT, kind: Kind | None = None
-) -> list[dict[str, Any]]:
+@router.get(
+    "/predictors",
+    response_model=list[predictor_store.VersionHead],
+    summary="Predictor versions, newest first",
+    responses=answer(examples.PREDICTORS),
+)
+def predictors(service: ServiceOf, _: Reader, account: AccountQuery = DEFAULT_ACCOUNT, kind: Kind | None = None) -> Any:
     with service.begin() as conn:
         find_account(conn, account)
-        return [describe(head) for head in predictor_store.versions(conn, account, kind)]
+        return predictor_store.versions(conn, account, kind)
 
 
-@router.get("/predictors/{kind}/backtest", summary="The walk-forward curve: what training on each day was worth")
-def backtest_curve(
-    service: ServiceOf, _: Reader, kind: Kind, account: AccountQuery = DEFAULT_ACCOUNT
-) -> list[dict[str, Any]]:
+@router.get(
+    "/predictors/{kind}/backtest",
+    response_model=list[BacktestDay],
+    summary="The walk-forward curve: what training on each day was worth",
+    responses=answer(examples.BACKTEST),
+)
+def backtest_curve(service: ServiceOf, _: Reader, kind: Kind, account: AccountQuery = DEFAULT_ACCOUNT) -> Any:
     with service.begin() as conn:
         find_account(conn, account)
-        return [describe(row) for row in backtest.curve(predictor_store.backtests(conn, account, kind))]
+        return backtest.curve(predictor_store.backtests(conn, account, kind))
 
 
-@router.post("/predictors/{kind}/{version}/promote", summary="Let a version serve", responses=_CHANGE)
-def promote(service: ServiceOf, caller: Administrator, kind: Kind, version: Version, body: Reasoned) -> dict[str, Any]:
+@router.post(
+    "/predictors/{kind}/{version}/promote",
+    response_model=promoting.Promotion,
+    summary="Let a version serve",
+    responses=answer(examples.PROMOTION) | _CHANGE,
+)
+def promote(service: ServiceOf, caller: Administrator, kind: Kind, version: Version, body: Reasoned) -> Any:
     with service.cache() as cache:
-        done = promoting.promote(
+        return promoting.promote(
             service.engine_of(caller), cache, body.account, kind, version, by=caller.actor, reason=body.reason
         )
-    return asdict(done)
 
 
-@router.post("/predictors/{kind}/rollback", summary="Back to the version that served before", responses=_CHANGE)
-def rollback(service: ServiceOf, caller: Administrator, kind: Kind, body: Reasoned) -> dict[str, Any]:
+@router.post(
+    "/predictors/{kind}/rollback",
+    response_model=promoting.Promotion,
+    summary="Back to the version that served before",
+    responses=answer(examples.PROMOTION) | _CHANGE,
+)
+def rollback(service: ServiceOf, caller: Administrator, kind: Kind, body: Reasoned) -> Any:
     with service.cache() as cache:
-        done = promoting.rollback(service.engine_of(caller), cache, body.account, kind, by=caller.actor)
-    return asdict(done)
+        return promoting.rollback(service.engine_of(caller), cache, body.account, kind, by=caller.actor)
 
 
-@router.get("/experiments", summary="Experiments with their newest lifts")
-def experiments(service: ServiceOf, _: Reader, account: AccountQuery = DEFAULT_ACCOUNT) -> list[dict[str, Any]]:
+@router.get(
+    "/experiments",
+    response_model=list[ExperimentShape],
+    summary="Experiments with their newest lifts",
+    responses=answer(examples.EXPERIMENTS),
+)
+def experiments(service: ServiceOf, _: Reader, account: AccountQuery = DEFAULT_ACCOUNT) -> Any:
     with service.begin() as conn:
         find_account(conn, account)
         found = experiment_store.experiments(conn, account)
         return [_shown(service, each, experiment_store.newest_lifts(conn, each.experiment_id)) for each in found]
 
 
-@router.get("/experiments/flags", summary="Which experiments exist, and which are on now")
-def flags(service: ServiceOf, _: Reader, account: AccountQuery = DEFAULT_ACCOUNT) -> dict[str, Any]:
+@router.get(
+    "/experiments/flags",
+    response_model=dict[str, FlagShape],
+    summary="Which experiments exist, and which are on now",
+    responses=answer(examples.FLAGS),
+)
+def flags(service: ServiceOf, _: Reader, account: AccountQuery = DEFAULT_ACCOUNT) -> Any:
     with service.begin() as conn:
         find_account(conn, account)
         running = {e.preset for e in experiment_store.running(conn, account, service.now())}
@@ -95,17 +121,26 @@ def flags(service: ServiceOf, _: Reader, account: AccountQuery = DEFAULT_ACCOUNT
     }
 
 
-@router.get("/experiments/{experiment_id}", summary="One experiment with its newest lifts")
-def experiment(service: ServiceOf, _: Reader, experiment_id: Name) -> dict[str, Any]:
+@router.get(
+    "/experiments/{experiment_id}",
+    response_model=ExperimentShape,
+    summary="One experiment with its newest lifts",
+    responses=answer(examples.EXPERIMENT),
+)
+def experiment(service: ServiceOf, _: Reader, experiment_id: Name) -> Any:
     with service.begin() as conn:
         found = experiment_store.experiment(conn, experiment_id)
         return _shown(service, found, experiment_store.newest_lifts(conn, experiment_id))
 
 
 @router.post(
-    "/experiments", status_code=201, summary="Plan an experiment; it does nothing until started", responses=_CHANGE
+    "/experiments",
+    status_code=201,
+    response_model=PlannedExperiment,
+    summary="Plan an experiment; it does nothing until started",
+    responses=answer(examples.PLANNED_EXPERIMENT, 201) | _CHANGE,
 )
-def plan(service: ServiceOf, caller: Administrator, body: ExperimentPlan) -> dict[str, Any]:
+def plan(service: ServiceOf, caller: Administrator, body: ExperimentPlan) -> Any:
     with service.begin(caller) as conn:
         planned = experiment_plan.plan(
             conn,
@@ -117,24 +152,34 @@ def plan(service: ServiceOf, caller: Administrator, body: ExperimentPlan) -> dic
             share=body.share,
             unit=body.unit,
         )
-    return {**describe(planned.experiment), "power": asdict(planned.power), "says": planned.power.sentence()}
+    return {**vars(planned.experiment), "power": planned.power, "says": planned.power.sentence()}
 
 
-@router.post("/experiments/{experiment_id}/start", summary="Switch an experiment on", responses=_CHANGE)
-def start(service: ServiceOf, caller: Administrator, experiment_id: Name) -> dict[str, Any]:
+@router.post(
+    "/experiments/{experiment_id}/start",
+    response_model=experiment_store.Experiment,
+    summary="Switch an experiment on",
+    responses=answer(examples.STARTED_EXPERIMENT) | _CHANGE,
+)
+def start(service: ServiceOf, caller: Administrator, experiment_id: Name) -> Any:
     with service.begin(caller) as conn:
-        return describe(experiment_plan.start(conn, experiment_id, service.now()))
+        return experiment_plan.start(conn, experiment_id, service.now())
 
 
-@router.post("/experiments/{experiment_id}/stop", summary="End an experiment", responses=_CHANGE)
+@router.post(
+    "/experiments/{experiment_id}/stop",
+    response_model=experiment_store.Experiment,
+    summary="End an experiment",
+    responses=answer(examples.ENDED_EXPERIMENT) | _CHANGE,
+)
 def stop(
     service: ServiceOf,
     caller: Administrator,
     experiment_id: Name,
     reason: Annotated[str, Query(min_length=1, max_length=300)] = "stopped by hand",
-) -> dict[str, Any]:
+) -> Any:
     with service.begin(caller) as conn:
-        return describe(experiment_plan.stop(conn, experiment_id, service.now(), reason))
+        return experiment_plan.stop(conn, experiment_id, service.now(), reason)
 
 
 def _shown(
@@ -145,5 +190,5 @@ def _shown(
     shown = []
     for row in lifts:
         needed = days_still_needed(days=run, effective_n=row.effective_n, lift=row.lift, se=row.se, told=row.told)
-        shown.append({**describe(row), "told": row.told, "days_still_needed": needed})
-    return {**describe(found), "lifts": shown}
+        shown.append({**vars(row), "told": row.told, "days_still_needed": needed})
+    return {**vars(found), "lifts": shown}

@@ -1,28 +1,36 @@
 """Is it alive (`/healthz`), can it work (`/readyz`), and the same figures for Prometheus (`/metrics`)."""
 
 from fastapi import APIRouter, Response
-from fastapi.responses import JSONResponse, PlainTextResponse
+from fastapi.responses import PlainTextResponse
 from sqlalchemy import text
 
 from xbot_dagster import __version__
+from xbot_dagster.api import examples
+from xbot_dagster.api.examples import answer
 from xbot_dagster.api.problems import responses
 from xbot_dagster.api.service import Reader, ServiceOf
+from xbot_dagster.api.shapes import Alive, Ready
 from xbot_dagster.errors import UserError
 from xbot_dagster.store import deployment, figures
 
 router = APIRouter(tags=["probes"])
 
 
-@router.get("/healthz", summary="The process answers")
+@router.get("/healthz", response_model=Alive, summary="The process answers", responses=answer(examples.ALIVE))
 def healthz() -> dict[str, str]:
     return {"status": "ok", "version": __version__}
 
 
-@router.get("/readyz", summary="The database answers", responses=responses(503))
-def readyz(service: ServiceOf) -> JSONResponse:
+@router.get(
+    "/readyz",
+    response_model=Ready,
+    summary="The database answers",
+    responses=answer(examples.READY) | responses(503),
+)
+def readyz(service: ServiceOf) -> dict[str, str]:
     with service.begin() as conn:
         conn.execute(text("SELECT 1"))
-    return JSONResponse({"status": "ready"})
+    return {"status": "ready"}
 
 
 @router.get(
