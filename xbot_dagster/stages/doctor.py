@@ -15,12 +15,12 @@ from xbot_dagster.embedded.browser import find_browser
 from xbot_dagster.embedded.home import Home
 from xbot_dagster.errors import UserError
 from xbot_dagster.settings import Settings
-from xbot_dagster.stages import notifying
-from xbot_dagster.store import condition, config, deployment, migrations, sources, usage
+from xbot_dagster.stages import notifying, presence
+from xbot_dagster.store import condition, config, deployment, migrations, sources, usage, workers
 from xbot_dagster.store.cache import Cache
 
 Verdict = Literal["ok", "warn", "fail", "note"]
-SECTIONS = ("home", "database", "redis", "browser", "llm", "x", "content", "api", "alerts", "golive")
+SECTIONS = ("home", "database", "redis", "workers", "browser", "llm", "x", "content", "api", "alerts", "golive")
 _SMALL_DISK_BYTES = 2 * 1024**3
 _SHORT_TOKEN = 16
 
@@ -66,7 +66,9 @@ def examine(
             if "database" in wanted:
                 found += _database(opened, conn)
             if "redis" in wanted:
-                found += _redis(cache())
+                found += _redis(cache(), settings)
+            if "workers" in wanted:
+                found += _workers(settings, conn)
             if "llm" in wanted:
                 found += _llm(settings, conn, opened)
             if "x" in wanted:
@@ -117,18 +119,31 @@ def _database(opened: Reached, conn: Connection) -> Iterator[Check]:
     yield Check("database", "schema", "ok", f"{applied} migrations applied")
     stamp = opened.stamp
     yield Check("database", "stamp", "ok", f"family {stamp.family}, APP_ENV {stamp.app_env}")
+    if not opened.clock.simulated:
+        ahead = workers.skew(conn, opened.clock)
+        wrong = presence.skew_sentence(ahead)
+        yield Check("database", "clock", "warn" if wrong else "ok", wrong or f"{ahead:+.2f} s against this machine's")
 
 
-def _redis(cache: Cache) -> Iterator[Check]:
-    good = cache.reachable()
+def _redis(cache: Cache, settings: Settings) -> Iterator[Check]:
+    good, broker = cache.reachable(), settings.XBOT_LAUNCHER == "celery"
     found = f"answers, prefix {cache.prefix}" if good else "does not answer"
-    yield Check(
-        "redis",
-        "Redis",
-        "ok" if good else "warn",
-        found,
-        "" if good else "Check REDIS_URL; everything works without, slower.",
-    )
+    without = "no run reaches a worker until it answers." if broker else "everything works without, slower."
+    bad = "fail" if broker else "warn"
+    yield Check("redis", "Redis", "ok" if good else bad, found, "" if good else f"Check REDIS_URL; {without}")
+
+
+def _workers(settings: Settings, conn: Connection) -> Iterator[Check]:
+    alive = [worker for worker in workers.workers(conn) if not worker.silent]
+    if settings.XBOT_LAUNCHER == "default" and not alive:
+        yield Check("workers", "workers", "note", "not needed: XBOT_LAUNCHER=default")
+        return
+    missing = sorted(set(presence.QUEUES) - {queue for worker in alive for queue in worker.queues})
+    found = f"{len(alive)} alive" + (f"; nobody takes {', '.join(missing)}" if missing else "")
+    yield Check("workers", "workers", "fail" if missing else "ok", found, "xbot workers --count 2" if missing else "")
+    for sentence in presence.trouble(conn, settings):
+        what, _, fix = sentence.partition(": ")
+        yield Check("workers", "worker", "fail", what, fix)
 
 
 def _browser(settings: Settings) -> Iterator[Check]:
