@@ -25,7 +25,7 @@ from xbot_dagster.resources.dagster_home import environment
 from xbot_dagster.resources.opening import initialise, opened
 from xbot_dagster.resources.world import world
 from xbot_dagster.settings import Settings, load_settings
-from xbot_dagster.store import workers
+from xbot_dagster.store import workers as store
 from xbot_dagster.store.engine import make_engine
 
 PATIENCE_SECONDS = 150
@@ -113,9 +113,9 @@ class Place:
         with self.engine.begin() as conn:
             conn.execute(text(sql), values)
 
-    def present(self) -> list[workers.Worker]:
+    def present(self) -> list[store.Worker]:
         with self.engine.begin() as conn:
-            return [w for w in workers.workers(conn) if not w.silent]
+            return [w for w in store.workers(conn) if not w.silent]
 
     def queue(self, words: str) -> str:
         """A decision that is due now."""
@@ -153,15 +153,20 @@ class Place:
                 started.end()
                 assert [p for p in tree if p.is_running() and p.status() != psutil.STATUS_ZOMBIE] == [], "orphans"
 
-    def worker_of(self, run_id: str) -> workers.Worker | None:
+    def worker_of(self, run_id: str) -> store.Worker | None:
         """The worker that executes a run now."""
         return next((w for w in self.present() if run_id in w.runs), None)
 
-    def kill_worker_of(self, run_id: str) -> workers.Worker:
+    def kill_worker_of(self, run_id: str) -> store.Worker:
         """SIGKILL the worker that executes the run, and its child: nothing of it can say goodbye."""
         found = until(lambda: self.worker_of(run_id), f"a worker executes {run_id}")
         os.killpg(found.pid, signal.SIGKILL)
         return found
+
+    def may_post_again(self) -> None:
+        """As if the pause between two posts had passed."""
+        self.run("UPDATE post_slots SET at = at - interval '2 hours'")
+        self.run("UPDATE accounts SET next_post_at = NULL")
 
     def client(self) -> Any:
         """The sandbox's own door."""
@@ -183,7 +188,12 @@ def place(home: Path, **more: str) -> Iterator[Place]:
     engine = make_engine(running.database_url, SystemClock())
     instance = dg.DagsterInstance.from_config(os.environ["DAGSTER_HOME"])
     try:
-        yield Place(settings, kept | own, engine, instance)
+        found = Place(settings, kept | own, engine, instance)
+        # Whatever hour it is where this runs, a post that is due goes out.
+        found.run(
+            "UPDATE bot_config SET config_value = config_value || '{\"quiet_hours\": []}' WHERE config_key = 'learning_config'"
+        )
+        yield found
     finally:
         instance.dispose()
         engine.dispose()

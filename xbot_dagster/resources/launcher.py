@@ -37,15 +37,17 @@ _SECOND_LOOK_SECONDS = 2 * workers.BEAT_SECONDS
 def celery_options(settings: Settings, redis_url: str) -> dict[str, Any]:
     """What `dagster_celery.make_app` and `CeleryRunLauncher` are called with; equal on both sides of the broker.
 
-    Every key of broker and backend begins with `celery:{REDIS_PREFIX}`: a worker of another deployment never sees our runs, and
+    Every key of the broker begins with `celery:{REDIS_PREFIX}`: a worker of another deployment never sees our runs, and
     `xbot redis rebuild`, which clears `{REDIS_PREFIX}*`, never clears a queue. A message is acknowledged before its run begins:
     the run of a killed worker is ended by run monitoring, never begun a second time.
     """
-    prefix = {"global_keyprefix": f"celery:{settings.redis_prefix}"}
     return {
         "broker": redis_url,
-        "backend": redis_url,
+        "backend": None,
         "config_source": {
+            # How a run went stands in Dagster's database; a result backend would be a second, forgetful answer, and the daemon
+            # would hold a subscription for every run it ever launched.
+            "task_ignore_result": True,
             "task_default_queue": "default",
             "task_acks_late": False,
             "worker_prefetch_multiplier": 1,
@@ -56,7 +58,7 @@ def celery_options(settings: Settings, redis_url: str) -> dict[str, Any]:
             "broker_connection_retry_on_startup": True,
             "broker_connection_max_retries": None,
             "broker_transport_options": {
-                **prefix,
+                "global_keyprefix": f"celery:{settings.redis_prefix}",
                 "visibility_timeout": _VISIBILITY_SECONDS,
                 "queue_order_strategy": "priority",
                 "max_retries": 3,
@@ -64,8 +66,6 @@ def celery_options(settings: Settings, redis_url: str) -> dict[str, Any]:
                 "interval_step": 0.2,
                 "interval_max": 0.5,
             },
-            "result_backend_transport_options": prefix,
-            "result_expires": 86_400,
         },
     }
 
@@ -112,7 +112,7 @@ class CeleryLauncher(CeleryRunLauncher):
     def check_run_worker_health(self, run: DagsterRun) -> CheckRunHealthResult:
         """FAILED when no living worker has spoken of a started run for two looks.
 
-        Celery's own state of a task stays "started" for ever when its worker is killed, and is unknown after Redis was emptied."""
+        Celery itself cannot tell: to it a task is "started" for ever when its worker is killed, and unknown when Redis was emptied."""
         with self._database.connect() as conn:
             executed = workers.executes(conn, run.run_id)
         if executed or not self._handed_over(run):

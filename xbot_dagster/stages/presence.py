@@ -35,12 +35,9 @@ class Presence(threading.Thread):
         super().__init__(name="presence", daemon=True)
         self._engine, self._clock, self._me, self._runs = engine, clock, me, runs
         self._wake, self._ended = threading.Event(), threading.Event()
-        self._away = False
+        self._away = self._warned = False
 
     def run(self) -> None:
-        with self._engine.connect() as conn:
-            if said := skew_sentence(workers.skew(conn, self._clock)):
-                log.warning("[WORKER] ⚠️ %s", said)
         while not self._ended.is_set():
             self._wake.clear()
             self._beat()
@@ -64,13 +61,18 @@ class Presence(threading.Thread):
     def _beat(self) -> None:
         try:
             with self._engine.begin() as conn:
-                workers.beat(conn, replace(self._me, skew_s=workers.skew(conn, self._clock), runs=tuple(self._runs())))
+                skew_s = workers.skew(conn, self._clock)
+                workers.beat(conn, replace(self._me, skew_s=skew_s, runs=tuple(self._runs())))
         except SQLAlchemyError as error:
             if not self._away:
                 log.warning("[WORKER] ⚠️ the database does not answer (%s)", type(error).__name__)
             self._away = True
-        else:
-            self._away = False
+            return
+        self._away = False
+        said = skew_sentence(skew_s)
+        if said and not self._warned:
+            log.warning("[WORKER] ⚠️ %s", said)
+        self._warned = said is not None
 
 
 @cache

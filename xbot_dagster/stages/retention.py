@@ -3,6 +3,7 @@
 import logging
 import shutil
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -191,7 +192,8 @@ def _write(folder: Path, name: str, rows: list[dict[str, Any]]) -> str:
             stream.flush()
             os.fsync(stream.fileno())
     except OSError as error:
-        (folder / name).unlink(missing_ok=True)
+        with suppress(OSError):
+            (folder / name).unlink(missing_ok=True)
         raise HomeError(
             f"The archive {folder / name} cannot be written: {error.strerror}.", "Make room; nothing was removed."
         ) from None

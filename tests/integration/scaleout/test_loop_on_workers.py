@@ -100,8 +100,7 @@ def test_nothing_is_lost_or_doubled_when_workers_are_killed(tmp_path: Path) -> N
             # The loop went on meanwhile: what was killed is live once, and the next decision went out.
             until(lambda: status(here, posted) == "posted", "the reconciler found the post", 300)
             assert run_of(here, "reconcile", dg.DagsterRunStatus.SUCCESS)
-            here.run("UPDATE post_slots SET at = at - interval '2 hours'")
-            here.run("UPDATE accounts SET next_post_at = NULL")
+            here.may_post_again()
             following = here.queue("Ten quiet minutes with a notebook settle the evening.")
             until(lambda: status(here, following) == "posted", "the next posting run posts", 300)
         live = client.ledger("xbot_demo")["posts"]
@@ -113,7 +112,7 @@ def test_nothing_is_lost_or_doubled_when_workers_are_killed(tmp_path: Path) -> N
 
 def kill_a_posting_run(here: Place, client: Any) -> str:
     """The due_posts sensor asks for a run; its worker is killed between the submit and the answer. Returns the decision."""
-    client.set_fault("accept_slow", "xbot_demo", seconds=30)
+    client.set_fault("accept_slow", seconds=30)
     decision = here.queue("A walk around the block before noon clears more than a third coffee.")
     until(lambda: client.ledger("xbot_demo")["posts"], "the post is live")
     run = run_of(here, "post", dg.DagsterRunStatus.STARTED)
