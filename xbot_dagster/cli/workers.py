@@ -106,7 +106,7 @@ def _start(number: int, queues: tuple[str, ...], variables: dict[str, str], logs
     with open(log, "ab") as sink:
         # A session of its own: the terminal's Ctrl-C reaches only us, and a run under way may finish.
         process = subprocess.Popen(
-            [*command, "-c", "1", "--without-gossip", "--without-mingle", "--loglevel", "INFO"],
+            [*command, "-c", "1", "--without-gossip", "--without-mingle", "--loglevel", "WARNING"],
             env=variables, stdout=sink, stderr=subprocess.STDOUT, start_new_session=True,
         )  # fmt: skip
     return Member(name, queues, log, process)

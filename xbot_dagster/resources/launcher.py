@@ -25,6 +25,8 @@ from xbot_dagster.store.engine import make_engine
 
 log = logging.getLogger("xbot")
 
+# A run that names no queue is a backfill, or assets that a person materializes: it may take long.
+_UNNAMED = "train"
 # Redis hands a message out again when nobody has taken it to execution for so long; twice the longest run (dagster.yaml).
 _VISIBILITY_SECONDS = 4 * 3600
 # A child process ends after so many runs, so that what a library leaks stays small.
@@ -48,13 +50,14 @@ def celery_options(settings: Settings, redis_url: str) -> dict[str, Any]:
             # How a run went stands in Dagster's database; a result backend would be a second, forgetful answer, and the daemon
             # would hold a subscription for every run it ever launched.
             "task_ignore_result": True,
-            "task_default_queue": "default",
+            "task_default_queue": _UNNAMED,
             "task_acks_late": False,
             "worker_prefetch_multiplier": 1,
             # Without this a worker in a long training keeps one more run waiting that an idle worker could take.
             "worker_disable_prefetch": True,
             "worker_max_tasks_per_child": _RUNS_PER_CHILD,
             "worker_hijack_root_logger": False,
+            "worker_redirect_stdouts": False,  # Dagster's lines are log lines already
             "broker_connection_retry_on_startup": True,
             "broker_connection_max_retries": None,
             "broker_transport_options": {
@@ -93,7 +96,7 @@ class CeleryLauncher(CeleryRunLauncher):
         self._broker = running.redis_url
         self._database: Engine = make_engine(running.database_url, SystemClock(), actor="launcher")
         self._missed: dict[str, float] = {}
-        super().__init__(default_queue="default", inst_data=inst_data, **celery_options(settings, running.redis_url))
+        super().__init__(default_queue=_UNNAMED, inst_data=inst_data, **celery_options(settings, running.redis_url))
 
     @classmethod
     def config_type(cls) -> dict[str, Any]:

@@ -132,7 +132,7 @@ def kill_a_backfill(here: Place, dagster: Desk, now: Any) -> tuple[str, str]:
         run = until(lambda b=backfill: run_tagged(here, "dagster/backfill", b), "the backfill has a run")
         if attempt == 0:
             until(lambda r=run: here.status(r) == dg.DagsterRunStatus.STARTED, "the backfill's run has started")
-            here.kill_worker_of(run)
+            assert "train" in here.kill_worker_of(run).queues
             assert here.finish(run) == dg.DagsterRunStatus.FAILURE
         runs.append(run)
     return runs[0], runs[1]
