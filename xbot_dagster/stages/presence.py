@@ -86,11 +86,14 @@ def code_version() -> str:
 
 
 def trouble(conn: Connection, settings: Settings) -> list[str]:
-    """What is wrong with the workers as seen from this process, a sentence each: other code, other settings, a wrong clock, silence.
-
-    Nothing when there are no workers: then nobody scaled out, or `doctor` says that none is there.
-    """
-    return [sentence for worker in workers.workers(conn) for sentence in _differences(worker, settings)]
+    """What is wrong with the workers as seen from this process, a sentence each: none for a queue, other code, other settings,
+    a wrong clock, silence. Nothing where no worker is needed and none is there."""
+    known = workers.workers(conn)
+    found = [sentence for worker in known for sentence in _differences(worker, settings)]
+    missing = sorted(set(QUEUES) - {queue for worker in known if not worker.silent for queue in worker.queues})
+    if missing and settings.XBOT_LAUNCHER == "celery":
+        found.append(f"No worker takes the queue {', '.join(missing)}: its runs wait. Start one: xbot workers")
+    return found
 
 
 def _differences(worker: Worker, settings: Settings) -> Iterator[str]:

@@ -12,7 +12,7 @@ from xbot_dagster.clock import Clock
 
 BEAT_SECONDS = 5
 SILENT_SECONDS = 30  # six beats missed: the worker is gone, or cut off from the database
-_FORGOTTEN_DAYS = 1
+_FORGOTTEN = "interval '1 hour'"  # what was silent for so long was taken away on purpose, or is a row of an old backup
 
 
 @dataclass(frozen=True)
@@ -40,14 +40,14 @@ def skew(conn: Connection, clock: Clock) -> float:
 
 
 def beat(conn: Connection, worker: Worker) -> None:
-    """Write the worker's row again, as of the database's present; rows nobody has written for a day go."""
+    """Write the worker's row again, as of the database's present; rows nobody has written for an hour go."""
     values: dict[str, Any] = {
         "name": worker.name, "pid": worker.pid, "queues": list(worker.queues), "code": worker.code_version,
         "settings": json.dumps(worker.settings), "skew": worker.skew_s, "runs": list(worker.runs),
     }  # fmt: skip
     conn.execute(
         text(
-            f"WITH gone AS (DELETE FROM workers WHERE seen_at < clock_timestamp() - interval '{_FORGOTTEN_DAYS} days' AND name <> :name) "
+            f"WITH gone AS (DELETE FROM workers WHERE seen_at < clock_timestamp() - {_FORGOTTEN} AND name <> :name) "
             "INSERT INTO workers (name, pid, queues, code_version, settings, skew_s, runs) "
             "VALUES (:name, :pid, :queues, :code, cast(:settings AS jsonb), :skew, :runs) "
             "ON CONFLICT (name) DO UPDATE SET pid = excluded.pid, queues = excluded.queues, code_version = excluded.code_version, "
@@ -64,11 +64,12 @@ def leave(conn: Connection, names: Sequence[str]) -> None:
 
 
 def workers(conn: Connection) -> list[Worker]:
-    """Every worker that has reported itself within a day, by name; `silent` when its last beats are missing."""
+    """Every worker that has reported itself within an hour, by name; `silent` when its last beats are missing."""
     rows = conn.execute(
         text(
             f"SELECT name, pid, queues, code_version, settings, skew_s, runs, seen_at, "
-            f"seen_at < clock_timestamp() - interval '{SILENT_SECONDS} seconds' AS silent FROM workers ORDER BY name"
+            f"seen_at < clock_timestamp() - interval '{SILENT_SECONDS} seconds' AS silent FROM workers "
+            f"WHERE seen_at > clock_timestamp() - {_FORGOTTEN} ORDER BY name"
         )
     ).mappings()
     return [Worker(**{**row, "queues": tuple(row["queues"]), "runs": tuple(row["runs"])}) for row in rows]

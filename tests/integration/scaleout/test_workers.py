@@ -197,7 +197,12 @@ def test_a_clock_that_is_wrong_is_measured_against_the_databases(
         [found] = workers.workers(conn)
         conn.rollback()
         assert 89 < found.skew_s < 91
-        assert any("ahead of the database's" in said for said in presence.trouble(conn, load_settings({})))
+        [said] = presence.trouble(conn, load_settings({"XBOT_LAUNCHER": "celery"}))[:-1]
+        assert "w1@here is 90" in said
+        assert (
+            "No worker takes the queue collect, default, train"
+            in presence.trouble(conn, load_settings({"XBOT_LAUNCHER": "celery"}))[-1]
+        )
     present.leave()
     assert "This machine's clock is 90" in caplog.text
     with engine.connect() as conn:
