@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import statistics
 import tempfile
 import time
@@ -119,6 +120,8 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=20, help="runs for each throughput (default 20)")
     parser.add_argument("--json", action="store_true", help="one line of JSON")
     arguments = parser.parse_args()
+    # A shell's background job ignores interrupts, and with it the code server, which could then not be ended.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     print_result(measure(arguments.runs, arguments.batch), arguments.json)
 
 

@@ -42,10 +42,18 @@ def make_worker_app(settings: Settings) -> Celery:
     return made
 
 
+def _accepted() -> list[Any]:
+    while True:
+        try:
+            return list(state.reserved_requests)
+        except RuntimeError:  # it grew while it was read
+            continue
+
+
 def executing() -> list[str]:
-    """The runs this worker has accepted and not finished."""
+    """The runs this worker has accepted and not finished. Asked from the presence's thread, while Celery's goes on."""
     found = []
-    for request in list(state.reserved_requests):
+    for request in _accepted():
         packed = request.kwargs.get("execute_job_args_packed") or request.kwargs.get("resume_job_args_packed")
         if packed is not None:
             args: Any = unpack_value(packed, as_type=(ExecuteRunArgs, ResumeRunArgs))
