@@ -57,7 +57,9 @@ def workers(
     unknown = [name for name in wanted if name not in QUEUES]
     if unknown:
         raise UsageError(f"There is no queue '{unknown[0]}'.", f"Known: {', '.join(QUEUES)}.")
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ended from outside is ended as by Ctrl-C
+    # Ended from outside is ended as by Ctrl-C; and a shell's background job, which ignores interrupts, can be ended at all.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.default_int_handler)
     with deployment() as opened:
         broker = opened.services.redis_url
         if not broker_answers(broker):
