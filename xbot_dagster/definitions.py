@@ -60,6 +60,8 @@ def build_definitions(settings: Settings, resources: Mapping[str, Any] | None = 
         jobs=jobs.everything,
         schedules=schedules.everything,
         sensors=SENSORS,
+        # Of what names no executor: a backfill, or assets that a person materializes. A Celery worker's process may start no others.
+        executor=dg.in_process_executor,
         resources={
             "database": database_resource(settings),
             "cache": cache_resource(settings),

@@ -6,7 +6,8 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 from xbot_dagster.assets.metadata import result
 from xbot_dagster.assets.posts import reconcile_in_doubt
 from xbot_dagster.resources.database import Database
-from xbot_dagster.stages import alerts
+from xbot_dagster.resources.run_history import DagsterHistory
+from xbot_dagster.stages import alerts, retention
 from xbot_dagster.stages.notifying import Notifier
 
 # No run retry may repeat a submit; posting decides about retries itself, item by item.
@@ -73,6 +74,22 @@ def evaluate_alerts() -> None:
     judge_alerts()
 
 
+@dg.op(description="Removes what is older than the KEEP_ settings say, in batches; reports the size of the databases.")
+def remove_old_history(context: dg.OpExecutionContext, database: dg.ResourceParam[Database]) -> None:
+    runs = DagsterHistory(context.instance, database.opened.services)
+    report = retention.run(database.engine, database.clock, database.settings, runs)
+    context.add_output_metadata(dict(result(report).metadata or {}))
+
+
+@dg.job(
+    description="Forget old runs, ticks, evidence and quarantine.",
+    tags={"dagster-celery/queue": "default"},
+    executor_def=dg.in_process_executor,
+)
+def prune_history() -> None:
+    remove_old_history()
+
+
 everything = [
     refresh_candidates,
     plan,
@@ -84,4 +101,5 @@ everything = [
     learn,
     train,
     evaluate_alerts,
+    prune_history,
 ]

@@ -1,4 +1,4 @@
-"""Fixed times: when sources are read, when the coming day is planned, when mentions are answered. UTC; zones live in the accounts."""
+"""Fixed times: when sources are read, the coming day is planned, mentions are answered, history is forgotten. UTC; zones live in the accounts."""
 
 from datetime import timedelta
 
@@ -7,8 +7,10 @@ from sqlalchemy import Connection
 
 from xbot_dagster import jobs
 from xbot_dagster.resources.database import Database
+from xbot_dagster.resources.run_history import DagsterHistory
 from xbot_dagster.sensors.asking import Answer, ask
 from xbot_dagster.stages import plan as planning
+from xbot_dagster.stages import retention
 from xbot_dagster.store import sources
 
 # Every six hours; a little less, so that the hourly tick after six hours does not come seconds too early.
@@ -51,4 +53,16 @@ def answer_mentions(context: dg.ScheduleEvaluationContext, database: dg.Resource
     return ask("answer_mentions", "schedule", context, database, question, busy_with=["reply"])
 
 
-everything = [refresh_sources, plan_days, answer_mentions]
+@dg.schedule(job=jobs.prune_history, cron_schedule="40 4 * * *", default_status=dg.DefaultScheduleStatus.RUNNING)
+def forget_history(context: dg.ScheduleEvaluationContext, database: dg.ResourceParam[Database]):
+    """Every day, where something is older than it is kept."""
+
+    def question(conn: Connection) -> Answer:
+        runs = DagsterHistory(context.instance, database.opened.services)
+        due = retention.prune_due(conn, database.settings, database.clock.now(), runs)
+        return [dg.RunRequest()] if due else "nothing is older than it is kept"
+
+    return ask("forget_history", "schedule", context, database, question, busy_with=["prune_history"])
+
+
+everything = [refresh_sources, plan_days, answer_mentions, forget_history]

@@ -4,6 +4,7 @@ Defaults that depend on MODE are resolved by the properties (interfaces: "what e
 counts as *disabled* outside the sandbox.
 """
 
+import hashlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,6 +22,10 @@ Family = Literal["sandbox", "real"]
 PublisherName = Literal["shadow", "sandbox", "recorded", "x_api", "playwright"]
 
 X_OAUTH1 = ("X_API_KEY", "X_API_SECRET", "X_ACCESS_TOKEN", "X_ACCESS_TOKEN_SECRET")
+# What a machine or process may have of its own.
+_OF_ONE_PROCESS = {
+    "XBOT_HOME", "XBOT_LAUNCHER", "XBOT_HOST", "XBOT_API_PORT", "XBOT_DAGSTER_PORT", "XBOT_BROWSER_PATH", "ADMIN_TOKEN",
+}  # fmt: skip
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -48,6 +53,7 @@ class Settings(BaseSettings):
     MODE: Mode = "sandbox"
     APP_ENV: str | None = None
     XBOT_HOME: Path = Path(".xbot")
+    XBOT_LAUNCHER: Literal["default", "celery"] = "default"
 
     DATABASE_URL: SecretStr | None = None
     SUPABASE_DB_URL: SecretStr | None = None
@@ -104,7 +110,12 @@ class Settings(BaseSettings):
     XBOT_DAGSTER_PORT: int = Field(3000, ge=0, le=65535)
     ALERT_URLS: SecretStr | None = None
     DEADMAN_URL: SecretStr | None = None
-    HISTORY_DAYS: int = Field(90, ge=1, le=3650)
+
+    KEEP_RUNS_DAYS: int = Field(90, ge=1, le=36500)
+    KEEP_TICKS_DAYS: int = Field(60, ge=1, le=36500)
+    KEEP_EVIDENCE_DAYS: int = Field(90, ge=1, le=36500)
+    KEEP_QUARANTINE_DAYS: int = Field(180, ge=1, le=36500)
+    KEEP_DETAILS_DAYS: int = Field(3650, ge=30, le=36500)
 
     @field_validator("BUDGET_ZONE", "X_ZONE")
     @classmethod
@@ -177,6 +188,14 @@ class Settings(BaseSettings):
     def home(self) -> Path:
         return self.XBOT_HOME.expanduser().absolute()
 
+    def fingerprint(self) -> dict[str, str]:
+        """A digest of each flag that must be alike in all processes of a deployment; of a secret only whether it is set."""
+        return {
+            name: hashlib.sha256(f"{name}={_shown(getattr(self, name))}".encode()).hexdigest()[:12]
+            for name in type(self).model_fields
+            if name not in _OF_ONE_PROCESS
+        }
+
     @property
     def generation_source(self) -> Literal["real", "synthetic"]:
         return "synthetic" if self.family == "sandbox" else "real"
@@ -220,6 +239,10 @@ class Settings(BaseSettings):
         if self.redis_prefix and not self.redis_prefix.endswith(":"):
             found.append(f"REDIS_PREFIX={self.redis_prefix} must end with a colon, for example {self.redis_prefix}:.")
         return found
+
+
+def _shown(value: object) -> str:
+    return f"secret, {'set' if value.get_secret_value() else 'empty'}" if isinstance(value, SecretStr) else str(value)
 
 
 def is_loopback(url: str) -> bool:

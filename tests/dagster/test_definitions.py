@@ -57,6 +57,12 @@ def test_models_and_facts_are_partitioned_and_backfill_in_one_run(definitions: d
         assert node.backfill_policy.max_partitions_per_run is None, name
 
 
+def test_a_backfill_stays_in_the_process_of_its_run(definitions: dg.Definitions) -> None:
+    """A Celery worker's process is not allowed to start others, and a step each would load the models again."""
+    for name in ("__ASSET_JOB", *[job.name for job in definitions.jobs or ()]):
+        assert definitions.resolve_job_def(name).executor_def is dg.in_process_executor, name
+
+
 def test_nothing_repeats_a_submit(definitions: dg.Definitions) -> None:
     """No run retry, no op retry, one run at a time: retries belong to the state machine."""
     for name in ("post", "reconcile"):

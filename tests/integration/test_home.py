@@ -128,3 +128,15 @@ def test_a_half_created_database_directory_is_named_and_kept(home: Home) -> None
 def test_a_home_whose_path_is_too_long_is_named(tmp_path: Path) -> None:
     with pytest.raises(HomeError, match=r"too long.*shorter"):
         Home(tmp_path / ("x" * 220)).prepare()
+
+
+def test_a_valkey_that_was_killed_comes_back_under_its_address(home: Home) -> None:
+    """Workers wait for the broker they know."""
+    home.prepare()
+    before = valkey.start(home.valkey)
+    number = valkey.pid(home.valkey)
+    assert number is not None
+    psutil.Process(number).kill()
+    psutil.wait_procs([psutil.Process(number)] if psutil.pid_exists(number) else [], timeout=10)
+    assert valkey.start(home.valkey) == before
+    assert valkey.pid(home.valkey) != number

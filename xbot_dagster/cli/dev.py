@@ -69,6 +69,8 @@ def dev() -> None:
             )
             if replica is not None:
                 console.print(f"Replica of X {replica}")
+            if settings.XBOT_LAUNCHER == "celery":
+                console.print("\nRuns wait for workers: start them in another terminal with: xbot workers")
             console.print("\nCtrl-C ends all of it.")
             _watch(children)
         except KeyboardInterrupt:

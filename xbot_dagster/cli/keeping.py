@@ -1,4 +1,4 @@
-"""Backup and restore of the database, and content taken out of it on request."""
+"""Backup and restore of the database, content taken out of it on request, and history that is old."""
 
 from contextlib import closing
 from dataclasses import asdict
@@ -20,6 +20,7 @@ def mount(app: typer.Typer) -> None:
     app.command(help="Write the database into one file. Example: xbot backup before-upgrade.zip")(backup)
     app.command(help="Put a backup back. Example: xbot restore before-upgrade.zip --yes")(restore)
     app.command(help="Remove a post or a person on request. Example: xbot purge --tweet 1858191230021746688")(purge)
+    app.command(help="Remove history older than the KEEP_ settings. Example: xbot prune --dry-run")(prune)
 
 
 def backup(
@@ -64,6 +65,30 @@ def restore(source: Annotated[Path, typer.Argument(help="A file that xbot backup
     console.print(
         f"restored {source} of {done.taken_at[:19]}: {rows['content_metadata']} decisions; the cache was rebuilt"
     )
+
+
+def prune(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Count what would go; remove nothing.")] = False,
+    as_json: Json = False,
+) -> None:
+    from xbot_dagster.definitions import build_definitions
+    from xbot_dagster.resources.run_history import DagsterHistory
+    from xbot_dagster.runner import Runner
+    from xbot_dagster.stages import retention
+
+    with deployment() as opened, Runner(opened.settings, build_definitions(opened.settings)) as runner:
+        runs = DagsterHistory(runner.instance, opened.services)
+        done = retention.run(opened.engine, opened.clock, opened.settings, runs, dry_run=dry_run)
+    if as_json:
+        print_json(asdict(done))
+        return
+    archived = ", ".join(f"{count} {table}" for table, count in done.archived.items())
+    console.print(
+        f"{'would remove' if dry_run else 'removed'}: {done.runs} Dagster runs, {done.ticks} ticks, {done.evidence} folders of "
+        f"evidence, {done.quarantine} quarantined reads; {'would archive' if dry_run else 'archived'}: {archived}"
+    )
+    per = f"{done.bytes_per_1000_posts / 1e6:.1f} MB per 1,000 posts" if done.bytes_per_1000_posts else "no post yet"
+    console.print(f"databases: {done.database_bytes / 1e6:.1f} MB, Dagster's {done.dagster_bytes / 1e6:.1f} MB; {per}")
 
 
 def purge(

@@ -7,7 +7,19 @@ import typer
 from typer._click.exceptions import ClickException  # typer carries its own click; its errors are not click's
 
 from xbot_dagster import __version__
-from xbot_dagster.cli import content, dev, home, learning, loop, measuring, operations, publishing, queue, rehearse
+from xbot_dagster.cli import (
+    content,
+    dev,
+    home,
+    learning,
+    loop,
+    measuring,
+    operations,
+    publishing,
+    queue,
+    rehearse,
+    workers,
+)
 from xbot_dagster.cli.runtime import errors, show_log_lines
 from xbot_dagster.errors import UserError
 
@@ -35,7 +47,7 @@ def _root(
     show_log_lines()
 
 
-for _module in (home, rehearse, dev, loop, queue, content, measuring, learning, operations, publishing):
+for _module in (home, rehearse, dev, workers, loop, queue, content, measuring, learning, operations, publishing):
     _module.mount(app)
 
 

@@ -25,7 +25,7 @@ def start(folder: Path) -> str:
     running = _running(folder)
     if running is not None:
         return f"redis://127.0.0.1:{running}/0"
-    port = _free_port()
+    port = _former_port(folder) or _free_port()
     config = folder / "valkey.conf"
     # Saved at its end as well, so that the next command finds what the last one cached.
     generate_config_file(config, port, folder, {"bind": "127.0.0.1", "save": "900 1", "maxmemory": "256mb"})
@@ -79,6 +79,18 @@ def _answers(port: int) -> bool:
             return connection.recv(16).startswith(b"+PONG")
     except OSError:
         return False
+
+
+def _former_port(folder: Path) -> int | None:
+    """The port of a server that was killed, while nobody else has it: who knew its address finds it again."""
+    try:
+        port = int(json.loads((folder / "server.json").read_text())["port"])
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", port))
+    except (OSError, ValueError, KeyError):
+        return None
+    return port
 
 
 def _free_port() -> int:

@@ -26,7 +26,8 @@ def environment(settings: Settings, services: Services) -> dict[str, str]:
     home = services.home.dagster
     home.mkdir(parents=True, exist_ok=True)
     shipped = _shipped("dagster.yaml").read_text()
-    (home / "dagster.yaml").write_text(shipped)
+    celery = settings.XBOT_LAUNCHER == "celery"
+    (home / "dagster.yaml").write_text(_shipped("deploy/dagster.celery.yaml").read_text() if celery else shipped)
     (home / IN_PROCESS_FILE).write_text(shipped + _NO_CAPTURE)
     address = make_url(services.dagster_url).set(drivername="postgresql+psycopg2")
     return {
@@ -42,5 +43,6 @@ def workspace_file() -> Path:
 
 
 def _shipped(name: str) -> Path:
-    packaged = Path(str(files("xbot_dagster"))) / "deploy" / name
+    """A file of the repository, which the wheel holds in `xbot_dagster/deploy`."""
+    packaged = Path(str(files("xbot_dagster"))) / "deploy" / Path(name).name
     return packaged if packaged.exists() else Path(__file__).parents[2] / name

@@ -14,13 +14,13 @@ from xbot_dagster.clock import Clock
 from xbot_dagster.embedded.browser import find_browser
 from xbot_dagster.embedded.home import Home
 from xbot_dagster.errors import UserError
-from xbot_dagster.settings import Settings
-from xbot_dagster.stages import notifying
-from xbot_dagster.store import condition, config, deployment, migrations, sources, usage
+from xbot_dagster.settings import X_OAUTH1, Settings
+from xbot_dagster.stages import notifying, presence
+from xbot_dagster.store import condition, config, deployment, migrations, sources, usage, workers
 from xbot_dagster.store.cache import Cache
 
 Verdict = Literal["ok", "warn", "fail", "note"]
-SECTIONS = ("home", "database", "redis", "browser", "llm", "x", "content", "api", "alerts", "golive")
+SECTIONS = ("home", "database", "redis", "workers", "browser", "llm", "x", "content", "api", "alerts", "golive")
 _SMALL_DISK_BYTES = 2 * 1024**3
 _SHORT_TOKEN = 16
 
@@ -66,7 +66,9 @@ def examine(
             if "database" in wanted:
                 found += _database(opened, conn)
             if "redis" in wanted:
-                found += _redis(cache())
+                found += _redis(cache(), settings)
+            if "workers" in wanted:
+                found += _workers(settings, conn)
             if "llm" in wanted:
                 found += _llm(settings, conn, opened)
             if "x" in wanted:
@@ -93,18 +95,15 @@ def _home(settings: Settings) -> Iterator[Check]:
         yield Check("home", "home can be written", "fail", error.message, error.hint)
         return
     free = shutil.disk_usage(settings.home).free
-    verdict = "ok" if free > _SMALL_DISK_BYTES else "warn"
-    yield Check(
-        "home", "disk space", verdict, f"{free / 1024**3:.1f} GiB free", "" if verdict == "ok" else "Make room."
-    )
+    verdict, fix = ("ok", "") if free > _SMALL_DISK_BYTES else ("warn", "Make room.")
+    yield Check("home", "disk space", verdict, f"{free / 1024**3:.1f} GiB free", fix)
     if (settings.home / "clock.json").exists():
         yield Check("home", "clock", "note", "a rehearsal holds this home's simulated clock")
 
 
 def _database(opened: Reached, conn: Connection) -> Iterator[Check]:
     version = conn.execute(text("SHOW server_version")).scalar_one()
-    where = "embedded" if opened.embedded else "external"
-    yield Check("database", "PostgreSQL answers", "ok", f"{version}, {where}")
+    yield Check("database", "PostgreSQL answers", "ok", f"{version}, {'embedded' if opened.embedded else 'external'}")
     vector = conn.execute(text("SELECT extversion FROM pg_extension WHERE extname = 'vector'")).scalar()
     yield Check(
         "database",
@@ -117,18 +116,29 @@ def _database(opened: Reached, conn: Connection) -> Iterator[Check]:
     yield Check("database", "schema", "ok", f"{applied} migrations applied")
     stamp = opened.stamp
     yield Check("database", "stamp", "ok", f"family {stamp.family}, APP_ENV {stamp.app_env}")
+    if not opened.clock.simulated:
+        wrong = presence.skew_sentence(ahead := workers.skew(conn, opened.clock))
+        yield Check("database", "clock", "warn" if wrong else "ok", wrong or f"{ahead:+.2f} s against this machine's")
 
 
-def _redis(cache: Cache) -> Iterator[Check]:
-    good = cache.reachable()
-    found = f"answers, prefix {cache.prefix}" if good else "does not answer"
-    yield Check(
-        "redis",
-        "Redis",
-        "ok" if good else "warn",
-        found,
-        "" if good else "Check REDIS_URL; everything works without, slower.",
-    )
+def _redis(cache: Cache, settings: Settings) -> Iterator[Check]:
+    if cache.reachable():
+        yield Check("redis", "Redis", "ok", f"answers, prefix {cache.prefix}")
+    elif settings.XBOT_LAUNCHER == "celery":
+        yield Check("redis", "Redis", "fail", "does not answer", "Check REDIS_URL; no run reaches a worker until then.")
+    else:
+        yield Check("redis", "Redis", "warn", "does not answer", "Check REDIS_URL; everything works without, slower.")
+
+
+def _workers(settings: Settings, conn: Connection) -> Iterator[Check]:
+    alive = sum(not worker.silent for worker in workers.workers(conn))
+    if settings.XBOT_LAUNCHER == "default" and not alive:
+        yield Check("workers", "workers", "note", "not needed: XBOT_LAUNCHER=default")
+        return
+    yield Check("workers", "workers", "ok" if alive else "fail", f"{alive} alive")
+    for sentence in presence.trouble(conn, settings):
+        what, _, fix = sentence.partition(": ")
+        yield Check("workers", "worker", "fail", what, fix)
 
 
 def _browser(settings: Settings) -> Iterator[Check]:
@@ -166,8 +176,7 @@ def _llm(settings: Settings, conn: Connection, opened: Reached) -> Iterator[Chec
 def _x(settings: Settings, conn: Connection) -> Iterator[Check]:
     yield Check("x", "publisher", "ok", settings.publisher)
     if settings.publisher == "x_api":
-        keys = ("X_API_KEY", "X_API_SECRET", "X_ACCESS_TOKEN", "X_ACCESS_TOKEN_SECRET")
-        missing = [name for name in keys if getattr(settings, name) is None]
+        missing = [name for name in X_OAUTH1 if getattr(settings, name) is None]
         given = not missing or settings.X_OAUTH2_TOKEN is not None
         yield Check(
             "x",
@@ -186,8 +195,8 @@ def _x(settings: Settings, conn: Connection) -> Iterator[Check]:
 def _content(conn: Connection) -> Iterator[Check]:
     active = sources.sources(conn, enabled_only=True)
     fresh = conn.execute(text("SELECT count(*) FROM content_candidates WHERE state = 'fresh'")).scalar_one()
-    none = "Add some: set XBOT_SOURCES and run xbot init, or: xbot ideas add"
-    yield Check("content", "sources", "ok" if active else "warn", f"{len(active)} enabled", "" if active else none)
+    more = "" if active else "Add some: set XBOT_SOURCES and run xbot init, or: xbot ideas add"
+    yield Check("content", "sources", "ok" if active else "warn", f"{len(active)} enabled", more)
     yield Check(
         "content", "candidates", "ok" if fresh else "warn", f"{fresh} fresh", "" if fresh else "xbot candidates refresh"
     )

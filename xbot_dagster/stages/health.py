@@ -12,6 +12,7 @@ from sqlalchemy.exc import OperationalError
 from xbot_dagster.clock import Clock
 from xbot_dagster.domain import alerting
 from xbot_dagster.settings import Settings
+from xbot_dagster.stages import presence
 from xbot_dagster.store import condition, figures, usage
 from xbot_dagster.store.cache import Cache
 
@@ -37,7 +38,8 @@ class Health:
 def read(engine: Engine | None, clock: Clock, settings: Settings, cache: Cache, *, why_down: str = "") -> Health:
     """The health now. `engine` None: the deployment could not be opened, `why_down` says why."""
     now, redis = clock.now(), cache.reachable()
-    problems = [] if redis else ["Redis does not answer: reads fall back to Postgres (xbot doctor redis)."]
+    without = "no run reaches a worker" if settings.XBOT_LAUNCHER == "celery" else "reads fall back to Postgres"
+    problems = [] if redis else [f"Redis does not answer: {without} (xbot doctor redis)."]
     if engine is not None:
         try:
             return _with_database(engine, now, settings, redis, problems)
@@ -52,6 +54,7 @@ def _with_database(engine: Engine, now: datetime, settings: Settings, redis: boo
     with engine.begin() as conn:
         facts = condition.read(conn, settings, day)
         loop = figures.loop(conn, day)
+        problems += presence.trouble(conn, settings)
         bandits = conn.execute(text("SELECT count(*) FROM bandit_arms WHERE scope <> 'policy'")).scalar_one()
         standing = conn.execute(
             text("SELECT message, fix FROM alerts WHERE state <> 'closed' AND severity = 'critical' ORDER BY id")

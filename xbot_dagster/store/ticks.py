@@ -6,8 +6,6 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-KEPT_DAYS = 60
-
 
 def need_not_wait_for_the_disk(conn: Connection) -> None:
     """This transaction only notes a tick: a power cut may take the last ones, and many a second would keep the disk busy."""
@@ -23,13 +21,9 @@ def record(
     skipped: str | None = None,
     account: str | None = None,
 ) -> None:
-    """Append one tick. `kind` is sensor, schedule or stage; exactly one of `did` and `skipped` says something.
-
-    Ticks of the same name older than KEPT_DAYS go: some look twice a minute, and nobody asks why nothing happened then.
-    """
+    """Append one tick. `kind` is sensor, schedule or stage; exactly one of `did` and `skipped` says something."""
     conn.execute(
         text(
-            f"WITH gone AS (DELETE FROM tick_log WHERE name = :name AND at < xbot_now() - interval '{KEPT_DAYS} days') "
             "INSERT INTO tick_log (name, kind, did, skipped, account) VALUES (:name, :kind, cast(:did AS jsonb), :skipped, :account)"
         ),
         {"name": name, "kind": kind, "did": json.dumps(did or {}, default=str), "skipped": skipped, "account": account},

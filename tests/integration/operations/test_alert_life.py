@@ -225,7 +225,7 @@ def test_an_escalated_alert_stays_critical_when_its_stage_raises_it_again(
     assert evaluate(engine, clock, watched).escalated == 0
 
 
-def test_ticks_are_kept_for_two_months_and_the_latest_are_found(engine: Engine, clock: FixedClock) -> None:
+def test_the_latest_ticks_are_found(engine: Engine, clock: FixedClock) -> None:
     def tick(name: str) -> None:
         with engine.begin() as conn:
             ticks.record(conn, name, "sensor", skipped="nothing is due")
@@ -237,10 +237,3 @@ def test_ticks_are_kept_for_two_months_and_the_latest_are_found(engine: Engine, 
     with engine.begin() as conn:
         found = browse.latest_ticks(conn)
     assert [(t.name, (clock.now() - t.at).days) for t in found] == [("often", 1), ("rare", 3)]
-    clock.sleep((ticks.KEPT_DAYS - 1) * 86_400)
-    tick("often")
-    with engine.begin() as conn:
-        left = [(t.name, (clock.now() - t.at).days) for t in browse.ticks(conn, None, None, 10)]
-        assert [t.name for t in browse.latest_ticks(conn)] == ["often"]
-    # Only the ticking name forgets: what stopped ticking stays on record as the last that was seen of it.
-    assert left == [("often", 0), ("often", ticks.KEPT_DAYS), ("rare", ticks.KEPT_DAYS + 2)]

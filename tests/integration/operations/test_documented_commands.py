@@ -3,6 +3,7 @@
 import os
 import re
 import shlex
+import signal
 import socket
 import subprocess
 import sys
@@ -87,6 +88,8 @@ class Shell:
         self.end_service()
         name, *words = shlex.split(line)
         assert name == "xbot", line
+        if words[0] == "workers":
+            return self._until_interrupted([sys.executable, "-c", "from xbot_dagster.cli import main; main()", *words])
         if words[0] == "restore":
             services.detach(self.home)  # a restore refuses while this process uses the deployment
         program = [sys.executable, "-c", "from xbot_dagster.cli import main; main()"]
@@ -115,6 +118,19 @@ class Shell:
             subprocess.run(ready, check=True, capture_output=True)
         asked = line.replace("http://127.0.0.1:8000", self.address).replace("curl ", "curl --fail-with-body ", 1)
         return self._ended(["bash", "-c", asked], (0,))
+
+    def _until_interrupted(self, command: list[str]) -> str:
+        """A command that goes on until Ctrl-C: it comes so far as to say so, and ends well."""
+        with subprocess.Popen(
+            command, cwd=self.folder, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        ) as process:
+            assert process.stdout is not None
+            said = []
+            for line in process.stdout:
+                said.append(line)
+                if "Ctrl-C" in line:
+                    process.send_signal(signal.SIGINT)
+        return "" if process.returncode == 0 else f"{process.returncode}: {''.join(said)[-300:]}"
 
     def _ended(self, command: list[str], allowed: tuple[int, ...]) -> str:
         done = subprocess.run(
