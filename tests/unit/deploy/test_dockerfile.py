@@ -36,9 +36,9 @@ def test_every_install_is_pinned_and_the_base_image_has_a_tag() -> None:
 
 def test_what_it_copies_exists_and_is_let_into_the_context() -> None:
     kept = [line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")]
-    sources = [source for found, _ in copied() for source in found]
+    sources = {source for found, _ in copied() for source in found}
     assert [source for source in sources if not (ROOT / source).exists()] == []
-    assert sorted(sources) == sorted(kept), "the context holds what is copied and nothing else"
+    assert sources == set(kept), "the context holds what is copied and nothing else"
 
 
 def test_no_secret_can_get_into_the_context() -> None:
@@ -52,8 +52,10 @@ def test_it_builds_what_the_wheel_needs() -> None:
 
     build = tomllib.loads((ROOT / "pyproject.toml").read_text())
     wheel = build["tool"]["hatch"]["build"]["targets"]["wheel"]
-    needed = {*wheel["packages"], *(source.split("/")[0] for source in wheel["force-include"]), "README.md", "LICENSE"}
-    assert needed <= {source for found, _ in copied() for source in found}
+    needed = {*wheel["packages"], *wheel["force-include"], "pyproject.toml", "README.md", "LICENSE"}
+    built_from = {source for found, target in copied() for source in found if target.startswith("./")}
+    covered = {path for path in needed if any(path == source or path.startswith(f"{source}/") for source in built_from)}
+    assert needed - covered == set()
 
 
 def test_its_own_command_is_the_api() -> None:
