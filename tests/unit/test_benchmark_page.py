@@ -107,3 +107,7 @@ def test_this_machine_can_be_described_without_its_name() -> None:
     assert here.cores >= 1
     assert here.memory_gib > 0
     assert socket.gethostname() not in f"{here.cpu} {here.system}"
+    used = page.versions()
+    assert used["PostgreSQL"].startswith("18")
+    assert used["dagster"].startswith("1.")
+    assert "/" not in "".join(used.values())
