@@ -116,7 +116,7 @@ def render(here: Machine, used: Mapping[str, str], day: date, results: Mapping[s
         "",
         f"Written by `make bench` on {day.isoformat()}: every benchmark in its small form, in one run. A ratio (×) compares two things",
         "measured in that same run, so it travels between machines; everything else holds for this machine and this size only. The",
-        "full sizes are the defaults of each `python -m benchmarks.NAME --json`.",
+        "full sizes are the defaults of each `python -m benchmarks.NAME --json`. A dash: this run could not tell.",
         "",
         f"Machine: {here.cpu}, {here.cores} cores, {here.memory_gib:g} GiB, {here.system}.",
         "",

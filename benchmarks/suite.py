@@ -87,11 +87,11 @@ SUITE: tuple[Benchmark, ...] = (
         "predictors", "walk-forward scores of the content predictor on a real account's posts",
         ("--csv", "{shared}/data/debruine.csv", "--last", "100"),
         (
-            Figure("R² gained over the rolling mean: ridge, impressions", at("impressions.ridge.gain")),
-            Figure("… LightGBM", at("impressions.lightgbm.gain")),
-            Figure("… stack", at("impressions.stack.gain")),
-            Figure("share of outcomes inside the 90 % interval", at("impressions.stack.coverage")),
-            Figure("posts scored", at("impressions.stack.n")),
+            Figure("R² gained over the rolling mean: ridge, impressions", at("log_impressions.ridge.gain")),
+            Figure("… LightGBM", at("log_impressions.lightgbm.gain")),
+            Figure("… stack", at("log_impressions.stack.gain")),
+            Figure("share of outcomes inside the 90 % interval", at("log_impressions.stack.coverage")),
+            Figure("posts scored", at("log_impressions.stack.n")),
         ),
     ),
     Benchmark(
