@@ -38,7 +38,7 @@ SELECT ('00000000-0000-4000-9000-00000000000' || n)::uuid, 'default', ('00000000
        CASE WHEN n < 3 THEN '185819123002174668' || n END, true, '2026-11-06T06:00Z', '2026-11-06T06:00Z'
 FROM generate_series(1, 4) AS n;
 INSERT INTO decision_choices (decision_id, policy, policy_version, seed, context, candidates, arm, hour, joint_propensity, arm_propensity, epsilon, created_at)
-SELECT decision_id, 'growth', '1', 11, '{"account": "default"}', '["educational", "contrarian"]', 'educational', 12, 0.25, 0.5, 0.15, created_at
+SELECT decision_id, 'growth', '1', 11, '{"account": "default"}', '{"educational": {"12": 0.25, "13": 0.25}, "contrarian": {"12": 0.25, "13": 0.25}}', 'educational', 12, 0.25, 0.5, 0.15, created_at
 FROM content_metadata;
 INSERT INTO gate_verdicts (decision_id, gate, position, verdict, score, threshold, created_at)
 SELECT decision_id, gate, position, 'pass', 0.9, 0.5, created_at

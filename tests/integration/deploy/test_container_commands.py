@@ -89,7 +89,7 @@ def container(socket_dir: str, cache_url: str, tmp_path_factory: pytest.TempPath
     yield Container(folder, environment, {"3000": free_port(), "8000": free_port()})
     with psycopg.connect(postgres.url(socket_dir, "postgres"), autocommit=True) as conn:
         for name in databases:
-            conn.execute(f"DROP DATABASE {name} WITH (FORCE)")  # pyright: ignore[reportArgumentType]
+            conn.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
 
 
 def run(container: Container, command: list[str], seconds: float = 300) -> subprocess.CompletedProcess[str]:
