@@ -143,7 +143,7 @@ SUITE: tuple[Benchmark, ...] = (
     ),
     Benchmark(
         "chaos", "posting while answers get lost and the poster is killed; the replica is the judge",
-        ("--posts", "20", "--ambiguous", "0.2", "--kill", "0.1"),
+        ("--posts", "12", "--ambiguous", "0.2", "--kill", "0.1"),
         (
             Figure("posts ordered", at("ordered")),
             Figure("submits without an answer, and kills", lambda found: found["ambiguous"] + found["kills"]),
