@@ -133,11 +133,12 @@ def render(here: Machine, used: Mapping[str, str], day: date, results: Mapping[s
         if result.problem:
             lines += ["", f"**{'Not measured' if result.found is None else 'Failed'}:** {result.problem}."]
         if result.found is not None:
-            lines += ["", "| figure | value |", "|---|---|", *_rows(benchmark, result.found)]
+            lines += ["", "| figure | value |", "|---|---|", *rows(benchmark, result.found)]
     return "\n".join(lines) + "\n"
 
 
-def _rows(benchmark: Benchmark, found: Mapping[str, Any]) -> list[str]:
+def rows(benchmark: Benchmark, found: Mapping[str, Any]) -> list[str]:
+    """The lines of a benchmark's table, ratios first."""
     figures = benchmark.figures or tuple(
         Figure(name.replace("_", " "), lambda given, name=name: given[name])
         for name, value in found.items()

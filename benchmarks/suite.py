@@ -62,6 +62,10 @@ def _largest_size(name: str) -> Callable[[Mapping[str, Any]], Any]:
     return read
 
 
+def _slowest(name: str) -> Callable[[Mapping[str, Any]], Any]:
+    return lambda found: max((found.get(name) or {}).values(), default=None)
+
+
 SUITE: tuple[Benchmark, ...] = (
     Benchmark(
         "growth", "the default policy against public bandit libraries, in accounts with known truth",
@@ -161,7 +165,15 @@ SUITE: tuple[Benchmark, ...] = (
             Figure("first paint of the slowest page", at("first_paint_ms"), "ms"),
         ),
     ),
-    Benchmark("scale", "the loop with more and more accounts", ("--accounts", "1,10", "--days", "1")),
+    Benchmark(
+        "scale", "the loop with more and more accounts",
+        ("--accounts", "1,10", "--days", "1", "--history", "200000"),
+        (
+            Figure("CPU of a decision with ten accounts over with one", at("cost_ratio"), "×"),
+            Figure("longest tick of posting", at("tick_seconds"), "s"),
+            Figure("slowest sensor over 200,000 decisions", _slowest("sensor_ms"), "ms"),
+        ),
+    ),
     Benchmark(
         "launchers", "Dagster's default launcher against warm Celery workers",
         ("--runs", "4", "--batch", "8"),
