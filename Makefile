@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PYTEST_WORKERS ?= 3
-.PHONY: help setup demo dev test test-random test-unit test-full lint clean
+.PHONY: help setup demo dev test test-random test-unit test-full bench lint clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -11,7 +11,7 @@ help: ## List the targets
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "xbot needs Python 3.11 or newer; set PYTHON=/path/to/python3.11"; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@echo "Installing the pinned dependencies into .venv …"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,celery]'
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --constraint constraints.txt --editable '.[api-x,celery,dev]'
 	@touch $@
 
 setup: .venv/.ready ## Create .venv, install pinned dependencies, find or install a browser
@@ -34,6 +34,13 @@ test-unit: setup ## The unit tests alone
 
 test-full: setup ## Every test, the long ones too
 	@$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadfile -p no:randomly $(ARGS)
+
+.venv/.bench: .venv/.ready
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --constraint constraints.txt --editable '.[bench]'
+	@touch $@
+
+bench: setup .venv/.bench ## Every benchmark in small form; writes docs/benchmarks.md
+	@$(BIN)/python -m benchmarks.page $(ARGS)
 
 lint: setup ## ruff, pyright, import-linter, dagster definitions validate
 	@$(BIN)/ruff check .

@@ -18,7 +18,8 @@ class ApiClient:
     """`client` is tweepy's; `user_auth` says which of the two user tokens it signs with (OAuth 1.0a, else OAuth 2)."""
 
     def __init__(self, settings: Settings, seconds: float = ANSWER_SECONDS) -> None:
-        """Raises SettingsError when neither the four OAuth 1.0a values nor an OAuth 2 user token are set."""
+        """Raises SettingsError when neither the four OAuth 1.0a values nor an OAuth 2 user token are set, or tweepy (extra
+        `api-x`) is missing."""
         keys = [getattr(settings, name) for name in X_OAUTH1]
         self.user_auth = all(keys)
         if not self.user_auth and settings.X_OAUTH2_TOKEN is None:
@@ -43,7 +44,13 @@ class ApiClient:
 
 
 def _client(base: str, seconds: float, token: str | None, secrets: list[str | None]) -> "tweepy.Client":
-    import tweepy
+    try:
+        import tweepy
+    except ModuleNotFoundError:
+        raise SettingsError(
+            "PUBLISHER=x_api needs the library tweepy, which is not installed.",
+            "Install it with: pip install 'xbot-dagster[api-x]'",
+        ) from None
 
     class Client(tweepy.Client):
         def request(

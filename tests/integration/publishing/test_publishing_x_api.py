@@ -1,6 +1,7 @@
 """The official API against a local stand-in that answers with the documented shapes."""
 
 import json
+import sys
 import time
 import uuid
 from datetime import UTC, datetime
@@ -192,6 +193,12 @@ def test_missing_keys_are_named_and_values_are_not():
     with pytest.raises(SettingsError, match="missing: X_ACCESS_TOKEN_SECRET") as caught:
         ApiPublisher(load_settings(flags))
     assert "value-of" not in str(caught.value)
+
+
+def test_a_missing_library_is_one_sentence_with_the_extra_that_brings_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "tweepy", None)
+    with pytest.raises(SettingsError, match=r"needs the library tweepy.*xbot-dagster\[api-x\]"):
+        ApiPublisher(load_settings({"MODE": "shadow", "PUBLISHER": "x_api", **KEYS}))
 
 
 class StandIn:
