@@ -5,6 +5,7 @@ Used by the commands, the rehearsal and the API's triggers (`python -m xbot_dags
 
 import functools
 import os
+import socket
 import sys
 import uuid
 import warnings
@@ -21,7 +22,7 @@ from xbot_dagster.resources.dagster_home import IN_PROCESS_FILE, environment
 from xbot_dagster.sensors.asking import UNFINISHED
 from xbot_dagster.settings import Settings, load_settings
 
-# Which process executes a run: "pid:start time".
+# Which process executes a run: "host:pid:start time".
 _PROCESS = "xbot/process"
 # The caller prints what it wants to say; Dagster's own lines stay in the event log.
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -41,7 +42,7 @@ class Runner:
         # Dagster's Postgres storage opens a connection per statement unless told that a long-lived process uses it.
         self.instance.optimize_for_webserver(statement_timeout=60_000, pool_recycle=600, max_overflow=8)
         _ask_schema_once(self.instance)
-        self._process = f"{os.getpid()}:{started_at(os.getpid())}"
+        self._process = f"{socket.gethostname()}:{os.getpid()}:{started_at(os.getpid())}"
         self._end_the_dead()
 
     def __enter__(self) -> "Runner":
@@ -57,7 +58,7 @@ class Runner:
         for run in self.instance.get_runs(dg.RunsFilter(statuses=UNFINISHED)):
             process = run.tags.get(_PROCESS)
             if process is not None and not _alive(process):
-                self.instance.report_run_failed(run, f"The process {process.split(':')[0]} that ran it ended.")
+                self.instance.report_run_failed(run, f"The process {process.split(':')[1]} that ran it ended.")
 
     def run(
         self,
@@ -112,8 +113,9 @@ def _ask_schema_once(instance: dg.DagsterInstance) -> None:
 
 
 def _alive(process: str) -> bool:
-    pid, _, started = process.partition(":")
-    return str(started_at(int(pid))) == started
+    """Whether it may still run: that of another machine or container is for run monitoring to judge."""
+    host, pid, started = process.rsplit(":", 2)
+    return host != socket.gethostname() or str(started_at(int(pid))) == started
 
 
 def _cause(result: dg.ExecuteInProcessResult) -> str:

@@ -6,12 +6,14 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import urllib.request
 from pathlib import Path
 
 import psutil
 
-PROGRAM = [sys.executable, "-c", "from xbot_dagster.cli import main; main()", "dev"]
+# As a shell starts a background job: with interrupts ignored, which what it starts would inherit.
+PROGRAM = ["sh", "-c", 'trap "" INT; exec "$0" -c "from xbot_dagster.cli import main; main()" dev', sys.executable]
 
 
 def free_port() -> int:
@@ -25,6 +27,37 @@ def fetch(url: str, query: str | None = None) -> str:
     request = urllib.request.Request(url, body, {"Content-Type": "application/json"} if body else {})
     with urllib.request.urlopen(request, timeout=20) as answer:
         return answer.read().decode()
+
+
+def running_under(folder: Path) -> list[psutil.Process]:
+    return [p for p in psutil.process_iter(["cmdline"]) if any(str(folder) in w for w in p.info["cmdline"] or ())]
+
+
+def test_the_dashboard_alone_ends_what_it_started(tmp_path: Path) -> None:
+    port = free_port()
+    environment = {k: v for k, v in os.environ.items() if k in ("PATH", "HOME", "LANG")} | {
+        "XBOT_HOME": str(tmp_path / "h"),
+        "XBOT_API_PORT": str(port),
+        "PUBLISHER": "recorded",
+    }
+    process = subprocess.Popen(
+        [sys.executable, "-m", "xbot_dagster.dashboard"], env=environment, start_new_session=True
+    )
+    deadline = time.monotonic() + 90
+    try:
+        while True:
+            try:
+                fetch(f"http://127.0.0.1:{port}/readyz")
+                break
+            except OSError:
+                assert process.poll() is None
+                assert time.monotonic() < deadline
+                time.sleep(0.2)
+        assert running_under(tmp_path)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=60) == 0
+    assert running_under(tmp_path) == []
 
 
 def test_it_opens_everything_and_ends_everything(tmp_path: Path) -> None:
@@ -61,5 +94,4 @@ def test_it_opens_everything_and_ends_everything(tmp_path: Path) -> None:
     assert process.returncode == 0, rest
     assert "nothing is left running" in rest
     assert [pid for pid in family if psutil.pid_exists(pid)] == []
-    running = [p for p in psutil.process_iter(["cmdline"]) if any(str(tmp_path) in w for w in p.info["cmdline"] or ())]
-    assert running == []
+    assert running_under(tmp_path) == []

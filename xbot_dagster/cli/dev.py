@@ -16,7 +16,7 @@ from typing import Any
 import psutil
 import typer
 
-from xbot_dagster.cli.runtime import console, deployment
+from xbot_dagster.cli.runtime import console, deployment, end_as_by_ctrl_c
 from xbot_dagster.errors import HomeError, UsageError
 
 _READY_SECONDS = 180
@@ -45,6 +45,7 @@ def dev() -> None:
     from xbot_dagster.resources.dagster_home import environment, workspace_file
     from xbot_dagster.resources.world import world
 
+    end_as_by_ctrl_c()
     with deployment() as opened:
         settings = opened.settings
         for port, flag in (

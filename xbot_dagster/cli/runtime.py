@@ -3,6 +3,7 @@
 import getpass
 import json
 import logging
+import signal
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -24,6 +25,12 @@ console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isat
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
 # Columns that may take several lines; all others stay whole: an id or a version that is cut cannot be used.
 _SENTENCES = {"text", "message", "fix", "reason", "state_reason", "detail", "description", "config", "angle"}
+
+
+def end_as_by_ctrl_c() -> None:
+    """Let SIGTERM end a command as Ctrl-C does. A shell's background job, which ignores interrupts, and what it starts can be ended at all."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.default_int_handler)
 
 
 def group(help: str) -> typer.Typer:

@@ -17,7 +17,7 @@ import typer
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from xbot_dagster.cli.runtime import console, deployment, errors
+from xbot_dagster.cli.runtime import console, deployment, end_as_by_ctrl_c, errors
 from xbot_dagster.errors import HomeError, UsageError
 
 _READY_SECONDS = 120
@@ -57,9 +57,7 @@ def workers(
     unknown = [name for name in wanted if name not in QUEUES]
     if unknown:
         raise UsageError(f"There is no queue '{unknown[0]}'.", f"Known: {', '.join(QUEUES)}.")
-    # Ended from outside is ended as by Ctrl-C; and a shell's background job, which ignores interrupts, can be ended at all.
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, signal.default_int_handler)
+    end_as_by_ctrl_c()
     with deployment() as opened:
         broker = opened.services.redis_url
         if not broker_answers(broker):

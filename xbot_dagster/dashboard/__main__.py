@@ -11,6 +11,8 @@ if __name__ == "__main__":
     try:
         settings = load_settings()
         serve(settings, ProcessLauncher(settings))
+    except KeyboardInterrupt:
+        sys.exit(130)
     except UserError as error:
         sys.stderr.write(f"xbot: {error}\n")
         sys.exit(error.exit_code)

@@ -2,6 +2,8 @@
 have."""
 
 import logging
+import signal
+import sys
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -93,6 +95,7 @@ def serve(settings: Settings, launcher: Launcher) -> None:
     import uvicorn
 
     require_safe_address(settings)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # uvicorn raises the signal again once it has shut down
     with ExitStack() as stack:
         app = build(settings, lambda: stack.enter_context(opened(settings, actor="api")), launcher)
         stopped = threading.Event()
