@@ -32,21 +32,19 @@ _POSTED = {
     "decision_id": "uuid", "account": "text", "tweet_id": "text", "text": "text", "posted_at": "timestamptz",
     "publisher": "text", "via": "text", "simulated": "bool", "last_read_status": "text",
 }  # fmt: skip
-Question = Callable[[Connection], object]
+Question = Callable[[Connection, Settings], object]
 
-
-def questions(settings: Settings) -> dict[str, Question]:
-    """What each sensor and schedule asks, as it asks it."""
-    return {
-        "due_posts": posting.posting_due,
-        "due_reconciliations": lambda conn: posting.reconcile_due(conn) or reconcile.sweeps_due(conn, settings),
-        "due_outcomes": outcomes.count_due,
-        "due_snapshots": followers.snapshots_due,
-        "due_learning": lambda conn: (learn.learn_due(conn), train.train_due(conn)),
-        "due_alerts": lambda conn: alerts.alerts_due(conn, settings),
-        "refresh_sources": lambda conn: sources.refresh_due(conn, timedelta(hours=6)),
-        "plan_days": lambda conn: plan.needs_planning(conn, NOW, settings.MAX_POSTS_PER_HOUR),
-    }
+# What each sensor and schedule asks, as it asks it.
+QUESTIONS: dict[str, Question] = {
+    "due_posts": lambda conn, settings: posting.posting_due(conn),
+    "due_reconciliations": lambda conn, settings: posting.reconcile_due(conn) or reconcile.sweeps_due(conn, settings),
+    "due_outcomes": lambda conn, settings: outcomes.count_due(conn),
+    "due_snapshots": lambda conn, settings: followers.snapshots_due(conn),
+    "due_learning": lambda conn, settings: (learn.learn_due(conn), train.train_due(conn)),
+    "due_alerts": alerts.alerts_due,
+    "refresh_sources": lambda conn, settings: sources.refresh_due(conn, timedelta(hours=6)),
+    "plan_days": lambda conn, settings: plan.needs_planning(conn, NOW, settings.MAX_POSTS_PER_HOUR),
+}
 
 
 def plant(engine: Engine, decisions: int, accounts: int = ACCOUNTS) -> None:
@@ -67,15 +65,15 @@ def sensor_times(decisions: int, repeats: int = 7) -> dict[str, float]:
     """Median milliseconds of each question on `decisions` decisions."""
     with database(FixedClock(NOW)) as (engine, settings, _):
         plant(engine, decisions)
-        return {name: _median_ms(engine, ask, repeats) for name, ask in questions(settings).items()}
+        return {name: _median_ms(engine, settings, ask, repeats) for name, ask in QUESTIONS.items()}
 
 
-def _median_ms(engine: Engine, ask: Question, repeats: int) -> float:
+def _median_ms(engine: Engine, settings: Settings, ask: Question, repeats: int) -> float:
     times = []
     for _ in range(repeats):
         with engine.begin() as conn:
             started = time.perf_counter()
-            ask(conn)
+            ask(conn, settings)
             times.append(time.perf_counter() - started)
     return round(1000 * sorted(times)[repeats // 2], 2)
 

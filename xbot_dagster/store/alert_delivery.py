@@ -14,7 +14,7 @@ _COLUMNS = ", ".join(AlertRow.__dataclass_fields__)
 _CAUSE_GONE = """
     SELECT a.id FROM alerts a
     LEFT JOIN accounts k ON k.account = a.account
-    LEFT JOIN content_metadata c ON a.rule IN ('in_doubt', 'needs_human') AND c.decision_id::text = a.subject
+    LEFT JOIN content_metadata c ON c.decision_id = CASE WHEN a.rule IN ('in_doubt', 'needs_human') THEN a.subject::uuid END
     WHERE a.state <> 'closed' AND CASE a.rule
         WHEN 'in_doubt' THEN c.status IS DISTINCT FROM 'in_doubt'
         WHEN 'needs_human' THEN c.status IS DISTINCT FROM 'needs_human'

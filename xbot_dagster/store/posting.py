@@ -124,8 +124,9 @@ def cancel(conn: Connection, decision_id: str, reason: str) -> bool:
 _READY = """
     a.enabled AND a.circuit_state = 'closed'
     AND (a.session_state IN ('ok', 'unknown') OR coalesce(a.session_checked_at, '-infinity') <= xbot_now() - cast(:recheck AS interval))
-    AND NOT EXISTS (SELECT 1 FROM posting_attempts p WHERE p.account = a.account AND p.state IN ('claimed', 'armed', 'in_doubt')
-                    AND (p.state = 'in_doubt' OR p.lease_until > xbot_now()))
+    AND NOT EXISTS (SELECT 1 FROM posting_attempts p WHERE p.account = a.account AND p.state = 'in_doubt')
+    AND NOT EXISTS (SELECT 1 FROM posting_attempts p WHERE p.account = a.account AND p.state IN ('claimed', 'armed')
+                    AND p.lease_until > xbot_now())
 """
 _HINT = "coalesce(CASE WHEN c.decision_type = 'reply' THEN a.next_reply_at ELSE a.next_post_at END, '-infinity')"
 
@@ -153,7 +154,8 @@ def next_posting_time(conn: Connection) -> datetime | None:
         "CASE WHEN a.session_state IN ('ok', 'unknown') THEN NULL ELSE a.session_checked_at + cast(:recheck AS interval) END)) "
         "FROM content_metadata c JOIN accounts a USING (account) WHERE c.status = 'queued' AND a.enabled AND a.circuit_state = 'closed' "
         "AND (NOT c.approval_required OR c.approved_at IS NOT NULL) "
-        "AND NOT EXISTS (SELECT 1 FROM posting_attempts p WHERE p.account = a.account AND p.state IN ('claimed', 'armed', 'in_doubt'))), "
+        "AND NOT EXISTS (SELECT 1 FROM posting_attempts p WHERE p.account = a.account AND p.state = 'in_doubt') "
+        "AND NOT EXISTS (SELECT 1 FROM posting_attempts p WHERE p.account = a.account AND p.state IN ('claimed', 'armed'))), "
         "(SELECT min(lease_until) FROM posting_attempts WHERE state IN ('claimed', 'armed')), "
         "(SELECT min(expires_at) FROM content_metadata WHERE status = 'queued' AND tweet_id IS NULL)) AS moment",
         recheck=retries.SESSION_RECHECK,
