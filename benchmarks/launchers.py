@@ -50,7 +50,7 @@ def _of_default(home: Path, runs: int, batch: int) -> dict[str, float]:
 
     with place(home, XBOT_LAUNCHER="default") as here:
         target = ModuleTarget("xbot_dagster.definitions", None, str(Path(__file__).parents[1]), "xbot")
-        with WorkspaceProcessContext(here.instance, target) as process:
+        with WorkspaceProcessContext(here.instance, target, code_server_log_level="WARNING") as process:
             workspace = process.create_request_context()
             location = next(iter(workspace.code_locations))
             repository = next(iter(location.get_repositories().values()))
