@@ -140,8 +140,11 @@ async def _frame(view: View, active: str, title: str, path: str) -> AsyncIterato
             top = Block(lambda: _top(view, title, path), switch.act)
             top.box.classes("top-holder")
             switch.changed = top.refresh
-            await top.show()
-            yield
+            shown = top.start()
+            try:
+                yield
+            finally:
+                await shown
 
 
 def _side(view: View, active: str) -> Html:

@@ -1,5 +1,6 @@
 """Blocks of a page that keep themselves up to date, and the one way a click in them reaches the server."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -33,12 +34,14 @@ class Block:
         if act is not None:
             self.box.on("click", lambda event: act(event.args), js_handler=_CLICK)
 
-    async def show(self, *, keep_fresh: bool = True) -> "Block":
-        """Render for the first time and, unless told otherwise, every few seconds from then on."""
-        await self.refresh()
-        if keep_fresh:
-            ui.timer(self.seconds, self.refresh, immediate=False)
-        return self
+    async def show(self) -> None:
+        """Render for the first time, and every few seconds from then on."""
+        await self.start()
+
+    def start(self) -> asyncio.Task[None]:
+        """`show` without waiting for it, so that the blocks of a page read the database side by side."""
+        ui.timer(self.seconds, self.refresh, immediate=False)
+        return asyncio.create_task(self.refresh())
 
     async def refresh(self) -> None:
         content = await run.io_bound(self._rendered)

@@ -26,8 +26,8 @@ def mount(service: Service) -> None:
         with ui.element("div").classes("stack"):
             listed = Block(lambda: _list(view), actions.act)
             actions.changed = listed.refresh
-            await listed.show()
-            await Block(lambda: _week(view, week)).show()
+            for shown in (listed.start(), Block(lambda: _week(view, week)).start()):
+                await shown
 
 
 def _chosen(asked: str | None) -> int:
