@@ -24,6 +24,8 @@ from benchmarks.environment import print_result
 from benchmarks.ground import database
 from benchmarks.large_deployment import EVERY, document, free_port, plant, serving
 from xbot_dagster.clock import SystemClock
+from xbot_dagster.embedded import services
+from xbot_dagster.embedded.home import Home
 
 _CONNECTIONS = 8
 _PAGES = ("/", "/queue", "/growth", "/learning", "/experiments", "/spend", "/alerts", "/settings")
@@ -116,13 +118,16 @@ def run(outcomes: int, decisions: int, seconds: float, rounds: int, loads: int) 
         flags["XBOT_API_PORT"] = str(port)
         service = ["-m", "xbot_dagster.dashboard"]
         bare = ["-m", "benchmarks.api", "--bare", str(bare_port), url]
-        with (
-            serving(service, port, flags, home / "service.log") as address,
-            serving(bare, bare_port, {}, home / "bare.log") as bare_address,
-        ):
-            _check(address, outcomes)
-            rates = _rates(address, bare_address, seconds, rounds)
-            pages = _appearances(address, loads)
+        try:
+            with (
+                serving(service, port, flags, home / "service.log") as address,
+                serving(bare, bare_port, {}, home / "bare.log") as bare_address,
+            ):
+                _check(address, outcomes)
+                rates = _rates(address, bare_address, seconds, rounds)
+                pages = _appearances(address, loads)
+        finally:
+            services.stop_all(Home(home / "s"))  # the cache that the service started outlives it
     slowest = max(pages.values(), key=lambda page: page["first_paint_ms"])
     return {
         **rates,
