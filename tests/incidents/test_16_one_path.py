@@ -17,6 +17,7 @@ ENTRANCES = (
     "xbot_dagster.runner",
     "xbot_dagster.dashboard.__main__",
     "xbot_dagster.sandbox.world",
+    "xbot_dagster.worker",
 )
 
 

@@ -3,6 +3,7 @@
 That each equals a recount of the tables is tests/integration/api/test_figures.py.
 """
 
+import math
 from datetime import timedelta
 from typing import Any
 
@@ -113,6 +114,13 @@ def filled(engine: Engine, clock: FixedClock) -> None:
         operations_world.fill(conn, clock.now(), per_day=12)
 
 
+def differs(one: Any, two: Any) -> bool:
+    """A changed row moves on its page, and with it the order in which an average adds up: the last bit says nothing."""
+    if isinstance(one, float) and isinstance(two, float):
+        return not math.isclose(one, two, rel_tol=1e-12)
+    return bool(one != two)
+
+
 @pytest.mark.usefixtures("filled")
 @pytest.mark.parametrize("name", MOVES)
 def test_a_figure_moves_with_its_rows_and_no_other_does(name: str, local: TestClient, engine: Engine) -> None:
@@ -121,7 +129,7 @@ def test_a_figure_moves_with_its_rows_and_no_other_does(name: str, local: TestCl
     with engine.begin() as conn:
         conn.execute(text(statement))
     after = figures(local)
-    assert {key for key in before if before[key] != after[key]} == expected
+    assert {key for key in before if differs(before[key], after[key])} == expected
 
 
 @pytest.mark.usefixtures("filled")

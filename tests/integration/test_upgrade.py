@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -29,9 +30,9 @@ Rows = dict[str, list[dict[str, Any]]]
 
 
 @pytest.fixture(params=STARTS)
-def old(request: pytest.FixtureRequest, socket_dir: str, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[str, str]:  # fmt: skip
+def old(request: pytest.FixtureRequest, socket_dir: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[str, str]:  # fmt: skip
     """(address of a database at an old schema with rows of that time, name of its newest migration)."""
-    name = database_url.split("/")[3].split("?")[0] + "_old"
+    name = f"old_{uuid.uuid4().hex[:12]}"
     postgres.ensure_database(socket_dir, name)
     url = postgres.url(socket_dir, name)
     chain = tmp_path / "chain"
