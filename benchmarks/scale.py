@@ -195,7 +195,7 @@ def main() -> None:
     numbers = sorted({int(each) for each in chosen.accounts.split(",")})
     loops = [loop(number, chosen.days, chosen.posts_per_day) for number in numbers]
     most = loops[-1]
-    reference = next((each for each in loops if each["accounts"] == REFERENCE), loops[0])
+    reference = next((each for each in loops[:-1] if each["accounts"] == REFERENCE), loops[0])
     sensors = sensor_times(chosen.history) if chosen.history else {}
     found: dict[str, Any] = {
         "loops": loops,
