@@ -64,7 +64,7 @@ def plant(engine: Engine, now: datetime, outcomes: int, decisions: int) -> None:
         conn.execute(text("VACUUM ANALYZE"))
 
 
-def _copy(engine: Engine, table: str, columns: dict[str, str], rows: Iterator[Sequence[Any]] | list[Any]) -> None:
+def copy(engine: Engine, table: str, columns: dict[str, str], rows: Iterator[Sequence[Any]] | list[Any]) -> None:
     with engine.begin() as conn:
         copy_rows(conn, table, list(columns), list(columns.values()), rows)
 
@@ -80,19 +80,19 @@ def _posts(engine: Engine, rng: random.Random, account: str, now: datetime, coun
          "synthetic", rng.random(), at, t, True, at - timedelta(hours=9), at)
         for k, kind, w, at, t in zip(keys, kinds, words, times, ids, strict=True)
     )  # fmt: skip
-    _copy(engine, "content_metadata", _DECISION, decisions)
+    copy(engine, "content_metadata", _DECISION, decisions)
     posted = (
         (k, account, t, w, at, "sandbox", "response", True, "ok")
         for k, t, w, at in zip(keys, ids, words, times, strict=True)
     )
-    _copy(engine, "posted_decisions", _POSTED, posted)
+    copy(engine, "posted_decisions", _POSTED, posted)
     columns = outcome_columns()
     for number, hours in ((1, 1), (2, 24)):
         rows = (
             outcome_values(_outcome(rng, k, number, account, t, at + timedelta(hours=hours)))
             for k, t, at in zip(keys, ids, times, strict=True)
         )
-        _copy(engine, "outcomes", columns, rows)
+        copy(engine, "outcomes", columns, rows)
 
 
 def _outcome(rng: random.Random, key: uuid.UUID, number: int, account: str, tweet: str, at: datetime) -> Outcome:
@@ -124,13 +124,13 @@ def _unposted(engine: Engine, rng: random.Random, account: str, now: datetime, c
                 rng.choice(_ARMS), status, None, "synthetic", rng.random(), at, None, True, now - timedelta(hours=9), now,
             )  # fmt: skip
 
-    _copy(engine, "content_metadata", _DECISION, rows())
+    copy(engine, "content_metadata", _DECISION, rows())
 
 
 def _around(engine: Engine, rng: random.Random, account: str, now: datetime) -> None:
     snapshots = ((account, now - timedelta(hours=6) * i, 9000 - 2 * i, "recorded", True) for i in range(4 * 365))
     columns = {"account": "text", "taken_at": "timestamptz", "followers": "int8", "source": "text", "simulated": "bool"}
-    _copy(engine, "follower_snapshots", columns, list(snapshots))
+    copy(engine, "follower_snapshots", columns, list(snapshots))
     arms = [
         (account, scope, arm, 40.0, 60.0, 100, 0.4, 0.3, 0.5, True)
         for scope, arms in (("content", _ARMS), ("hour", [f"{h:02d}" for h in range(24)]))
@@ -140,7 +140,7 @@ def _around(engine: Engine, rng: random.Random, account: str, now: datetime) -> 
         "account": "text", "scope": "text", "arm_name": "text", "successes": "float8", "failures": "float8", "n": "int8",
         "mean_reward": "float8", "ci_low": "float8", "ci_high": "float8", "simulated": "bool",
     }  # fmt: skip
-    _copy(engine, "bandit_arms", columns, arms)
+    copy(engine, "bandit_arms", columns, arms)
     versions = [
         (account, "content", v, "ridge", now, 100 * v, "{}", "champion" if v == 150 else "retired", True,
          now - timedelta(days=150 - v))
@@ -150,7 +150,7 @@ def _around(engine: Engine, rng: random.Random, account: str, now: datetime) -> 
         "account": "text", "kind": "text", "version": "int4", "algorithm": "text", "as_of": "timestamptz", "n": "int4",
         "payload": "jsonb", "state": "text", "simulated": "bool", "created_at": "timestamptz",
     }  # fmt: skip
-    _copy(engine, "predictor_versions", columns, versions)
+    copy(engine, "predictor_versions", columns, versions)
     calls = [
         (account, "content_generation", "gpt-4o-mini", (now - timedelta(days=d)).date(), "settled", 0.005,
          rng.uniform(0.0002, 0.004), True, now - timedelta(days=d))
@@ -160,7 +160,7 @@ def _around(engine: Engine, rng: random.Random, account: str, now: datetime) -> 
         "account": "text", "purpose": "text", "model": "text", "budget_day": "date", "state": "text",
         "reserved_usd": "float8", "cost_usd": "float8", "simulated": "bool", "created_at": "timestamptz",
     }  # fmt: skip
-    _copy(engine, "api_usage", columns, calls)
+    copy(engine, "api_usage", columns, calls)
 
 
 def _ticks(engine: Engine, now: datetime) -> None:
@@ -169,7 +169,7 @@ def _ticks(engine: Engine, now: datetime) -> None:
     for sensor, seconds in TICKS.items():
         count = TICK_DAYS * 86_400 // seconds
         rows = ((now - timedelta(seconds=seconds) * i, sensor, "sensor", "nothing is due") for i in range(count))
-        _copy(engine, "tick_log", columns, rows)
+        copy(engine, "tick_log", columns, rows)
 
 
 def free_port() -> int:

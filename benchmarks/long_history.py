@@ -3,20 +3,19 @@
 import random
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from sqlalchemy import Connection, Engine, text
 
 from benchmarks.ground import database, tweet_ids
+from benchmarks.large_deployment import copy, name
 from xbot_dagster.clock import FixedClock
 from xbot_dagster.domain.measuring.counts import Counts
 from xbot_dagster.domain.measuring.derive import derive
 from xbot_dagster.settings import Settings
 from xbot_dagster.stages import alerts, learn, plan, reconcile, train
 from xbot_dagster.store import deployment, followers, outcomes, posting, sources
-from xbot_dagster.store.bulk import copy_rows
 from xbot_dagster.store.outcomes import Outcome, outcome_columns, outcome_values
 
 NOW = datetime(2026, 11, 8, 12, tzinfo=UTC)
@@ -51,7 +50,7 @@ def plant(engine: Engine, decisions: int, accounts: int = ACCOUNTS) -> None:
     """`decisions` of `accounts` accounts over the years; each account's coming day is planned."""
     with engine.begin() as conn:
         for number in range(1, accounts):
-            deployment.add_account(conn, _name(number), f"bench_{number}", "UTC")
+            deployment.add_account(conn, name(number), f"bench_{number}", "UTC")
     rng = random.Random(3)
     kept = _without_indexes(engine, "content_metadata")
     for start in range(0, decisions, _CHUNK):
@@ -78,17 +77,13 @@ def _median_ms(engine: Engine, settings: Settings, ask: Question, repeats: int) 
     return round(1000 * sorted(times)[repeats // 2], 2)
 
 
-def _name(number: int) -> str:
-    return deployment.DEFAULT_ACCOUNT if number == 0 else f"account_{number}"
-
-
 def _chunk(engine: Engine, rng: random.Random, start: int, count: int, total: int, accounts: int) -> None:
     keys = [uuid.uuid4() for _ in range(count)]
     # The oldest first; eight a day and account; the newest of each account lie in the day to come.
     ages = [(total - start - i) // accounts - 8 for i in range(count)]
     times = [NOW - timedelta(hours=3) * age for age in ages]
     ids = tweet_ids(datetime.fromtimestamp(1_300_000_000 + start * 10, UTC), count)
-    names = [_name((start + i) % accounts) for i in range(count)]
+    names = [name((start + i) % accounts) for i in range(count)]
     measured = [ages[i] > 8 and rng.randrange(MEASURED_SHARE) == 0 for i in range(count)]
 
     def status(i: int) -> str:
@@ -100,8 +95,8 @@ def _chunk(engine: Engine, rng: random.Random, start: int, count: int, total: in
         for i in range(count)
     )  # fmt: skip
     posts = [i for i in range(count) if measured[i]]
-    _copy(engine, "content_metadata", _DECISION, decisions)
-    _copy(
+    copy(engine, "content_metadata", _DECISION, decisions)
+    copy(
         engine, "posted_decisions", _POSTED,
         ((keys[i], names[i], ids[i], f"Note {start + i}.", times[i], "recorded", "response", True, "ok") for i in posts),
     )  # fmt: skip
@@ -111,7 +106,7 @@ def _chunk(engine: Engine, rng: random.Random, start: int, count: int, total: in
             outcome_values(_outcome(rng, keys[i], number, names[i], ids[i], times[i] + timedelta(hours=hours)))
             for i in posts
         )
-        _copy(engine, "outcomes", columns, rows)
+        copy(engine, "outcomes", columns, rows)
 
 
 def _outcome(rng: random.Random, key: uuid.UUID, number: int, account: str, tweet: str, at: datetime) -> Outcome:
@@ -121,11 +116,6 @@ def _outcome(rng: random.Random, key: uuid.UUID, number: int, account: str, twee
     return Outcome(
         key, number, account, tweet, counts, derive(counts, 0.5, 0.2), (), True, "recorded", "ok", False, age, False, at
     )
-
-
-def _copy(engine: Engine, table: str, columns: dict[str, str], rows: Iterator[Sequence[Any]]) -> None:
-    with engine.begin() as conn:
-        copy_rows(conn, table, list(columns), list(columns.values()), rows)
 
 
 def _without_indexes(engine: Engine, table: str) -> list[str]:

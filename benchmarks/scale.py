@@ -16,6 +16,7 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -28,6 +29,7 @@ from benchmarks.long_history import sensor_times
 from xbot_dagster.embedded import services
 from xbot_dagster.embedded.home import Home
 from xbot_dagster.rehearsal import driver
+from xbot_dagster.rehearsal.memory import members
 from xbot_dagster.rehearsal.ticking import Requested, Ticker
 from xbot_dagster.resources.opening import Opened, opened
 from xbot_dagster.settings import Settings, load_settings
@@ -101,17 +103,9 @@ class Meter:
 
     def _cpu(self) -> float:
         total = 0.0
-        for root in driver.process_roots(self._home):
-            try:
-                process = psutil.Process(root)
-                members = [process, *process.children(recursive=True)]
-            except psutil.NoSuchProcess:
-                continue
-            for member in members:
-                try:
-                    times = member.cpu_times()
-                except psutil.NoSuchProcess:
-                    continue
+        for member in members(driver.process_roots(self._home)):
+            with suppress(psutil.NoSuchProcess):
+                times = member.cpu_times()
                 total += times.user + times.system
         return total
 

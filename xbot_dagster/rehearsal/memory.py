@@ -36,27 +36,23 @@ class PeakMemory:
 
     def _look(self) -> None:
         """Sharing is costly to resolve (every mapping of every process), so it is only resolved when the plain sum is as large as ever."""
-        members = _members(self._roots())
-        rss = sum(_tried(lambda m=member: m.memory_info().rss) for member in members)
+        found = members(self._roots())
+        rss = sum(_tried(lambda m=member: m.memory_info().rss) for member in found)
         if rss >= _NEAR_PEAK * self._largest_rss:
             self._largest_rss = max(self._largest_rss, rss)
-            self.peak_mb = max(self.peak_mb, _resident_mb(members))
+            self.peak_mb = max(self.peak_mb, resident_mb(found))
 
 
-def resident_mb(roots: Iterable[int]) -> float:
-    """Physical memory in MiB that the processes `roots` and all their descendants take together.
+def resident_mb(processes: Iterable[psutil.Process]) -> float:
+    """Physical memory in MiB that the processes take together.
 
     Proportional set size where the system tells it (a page shared by n processes, such as Postgres's buffers or Chromium's code,
     counts 1/n in each), else resident set size, which counts such pages n times.
     """
-    return _resident_mb(_members(roots))
+    return sum(_tried(lambda m=process: _bytes(m)) for process in processes) / 2**20
 
 
-def _resident_mb(members: Iterable[psutil.Process]) -> float:
-    return sum(_tried(lambda m=member: _bytes(m)) for member in members) / 2**20
-
-
-def _members(roots: Iterable[int]) -> list[psutil.Process]:
+def members(roots: Iterable[int]) -> list[psutil.Process]:
     """The processes `roots` and all their descendants, each once."""
     found: dict[int, psutil.Process] = {}
     for root in roots:
