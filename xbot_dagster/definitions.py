@@ -1,6 +1,7 @@
 """Start reading here: everything Dagster knows of, in the order of the loop.
 
 `build_definitions` is the one place that puts the parts together, for production, the rehearsal and tests alike.
+Assets, sensors and resources import their stage when they run: Dagster loads this module often, and at every `dagster` command.
 """
 
 from collections.abc import Mapping

@@ -7,7 +7,6 @@ from xbot_dagster.assets.metadata import result
 from xbot_dagster.assets.posts import reconcile_in_doubt
 from xbot_dagster.resources.database import Database
 from xbot_dagster.resources.run_history import DagsterHistory
-from xbot_dagster.stages import alerts, retention
 from xbot_dagster.stages.notifying import Notifier
 
 # No run retry may repeat a submit; posting decides about retries itself, item by item.
@@ -61,6 +60,8 @@ def reconcile() -> None:
 def judge_alerts(
     context: dg.OpExecutionContext, database: dg.ResourceParam[Database], notifier: dg.ResourceParam[Notifier]
 ) -> None:
+    from xbot_dagster.stages import alerts
+
     report = alerts.run(database.engine, database.clock, database.settings, notifier)
     context.add_output_metadata(dict(result(report).metadata or {}))
 
@@ -76,6 +77,8 @@ def evaluate_alerts() -> None:
 
 @dg.op(description="Removes what is older than the KEEP_ settings say, in batches; reports the size of the databases.")
 def remove_old_history(context: dg.OpExecutionContext, database: dg.ResourceParam[Database]) -> None:
+    from xbot_dagster.stages import retention
+
     runs = DagsterHistory(context.instance, database.opened.services)
     report = retention.run(database.engine, database.clock, database.settings, runs)
     context.add_output_metadata(dict(result(report).metadata or {}))

@@ -9,8 +9,6 @@ from xbot_dagster import jobs
 from xbot_dagster.resources.database import Database
 from xbot_dagster.resources.run_history import DagsterHistory
 from xbot_dagster.sensors.asking import Answer, ask
-from xbot_dagster.stages import plan as planning
-from xbot_dagster.stages import retention
 from xbot_dagster.store import sources
 
 # Every six hours; a little less, so that the hourly tick after six hours does not come seconds too early.
@@ -32,6 +30,8 @@ def plan_days(context: dg.ScheduleEvaluationContext, database: dg.ResourceParam[
     """Every hour: plan for the accounts whose local day still lacks decisions (usually just after their midnight)."""
 
     def question(conn: Connection) -> Answer:
+        from xbot_dagster.stages import plan as planning
+
         if sources.never_read(conn):
             return "no source has been read yet"
         return (
@@ -58,6 +58,8 @@ def forget_history(context: dg.ScheduleEvaluationContext, database: dg.ResourceP
     """Every day, where something is older than it is kept."""
 
     def question(conn: Connection) -> Answer:
+        from xbot_dagster.stages import retention
+
         runs = DagsterHistory(context.instance, database.opened.services)
         due = retention.prune_due(conn, database.settings, database.clock.now(), runs)
         return [dg.RunRequest()] if due else "nothing is older than it is kept"

@@ -94,7 +94,7 @@ def test_sensors_and_schedules_run_without_being_switched_on(definitions: dg.Def
 def test_loading_the_location_imports_nothing_heavy() -> None:
     script = (
         "import sys, xbot_dagster.definitions; "
-        "print(sorted(m for m in ('pandas','sklearn','lightgbm','playwright','openai','river','matplotlib','nicegui','tweepy') if m in sys.modules))"
+        "print(sorted(m for m in ('numpy','pandas','psycopg','sklearn','lightgbm','playwright','openai','river','matplotlib','nicegui','tweepy') if m in sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, check=True)
     assert done.stdout.strip() == "[]"

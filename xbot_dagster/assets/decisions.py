@@ -8,10 +8,6 @@ from xbot_dagster.assets.sources import serving_predictor, x_mentions
 from xbot_dagster.resources.database import Database
 from xbot_dagster.resources.llm import LlmFactory
 from xbot_dagster.resources.x import X
-from xbot_dagster.stages import plan, reply
-from xbot_dagster.stages.experiment_plan import assigner
-from xbot_dagster.stages.policies import Policies
-from xbot_dagster.stages.serving import ContentScorer
 from xbot_dagster.store.cache import Cache
 
 
@@ -25,6 +21,11 @@ def queued_decisions(
     database: dg.ResourceParam[Database], llm: dg.ResourceParam[LlmFactory], cache: dg.ResourceParam[Cache]
 ) -> dg.MaterializeResult:
     """Fills each account's coming day: the policy picks style and hour with a logged propensity, the LLM writes, the gates judge."""
+    from xbot_dagster.stages import plan
+    from xbot_dagster.stages.experiment_plan import assigner
+    from xbot_dagster.stages.policies import Policies
+    from xbot_dagster.stages.serving import ContentScorer
+
     policies = Policies(database.engine, database.clock, database.settings, cache)
     report = plan.run(
         database.engine,
@@ -47,6 +48,9 @@ def queued_replies(
     database: dg.ResourceParam[Database], llm: dg.ResourceParam[LlmFactory], x: dg.ResourceParam[X]
 ) -> dg.MaterializeResult:
     """Answers to people who addressed us, one per interaction; a person approves them unless the account says otherwise."""
+    from xbot_dagster.stages import reply
+    from xbot_dagster.stages.experiment_plan import assigner
+
     report = reply.run(
         database.engine,
         database.clock,

@@ -8,7 +8,6 @@ from xbot_dagster.assets.metadata import result
 from xbot_dagster.assets.outcomes import pass2_outcomes
 from xbot_dagster.partitions import daily, single_run
 from xbot_dagster.resources.database import Database
-from xbot_dagster.stages import lift
 
 
 @dg.asset(
@@ -21,6 +20,8 @@ from xbot_dagster.stages import lift
 )
 def experiment_lift(context: dg.AssetExecutionContext, database: dg.ResourceParam[Database]) -> dg.MaterializeResult:
     """Doubly robust lift with a confidence sequence; refused where overlap or sample is too small."""
+    from xbot_dagster.stages import lift
+
     report = lift.run(
         database.engine, database.clock, database.settings, date.fromisoformat(context.partition_key_range.end)
     )

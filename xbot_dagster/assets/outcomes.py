@@ -6,12 +6,13 @@ from xbot_dagster.assets.metadata import result
 from xbot_dagster.assets.posts import posted_tweets
 from xbot_dagster.resources.database import Database
 from xbot_dagster.resources.x import X
-from xbot_dagster.stages import collect
 
 
 @dg.asset(deps=[posted_tweets], group_name="measuring", kinds={"postgres", "playwright"}, tags={"stage": "collect"})
 def pass1_outcomes(database: dg.ResourceParam[Database], x: dg.ResourceParam[X]) -> dg.MaterializeResult:
     """Counts read one hour after posting: provisional, replaced by pass 2 when learning."""
+    from xbot_dagster.stages import collect
+
     report = collect.run(database.engine, database.clock, database.settings, x.source_for(database), passes=(1,))
     return result(report, table="outcomes")
 
@@ -24,5 +25,7 @@ def pass1_outcomes(database: dg.ResourceParam[Database], x: dg.ResourceParam[X])
 )
 def pass2_outcomes(database: dg.ResourceParam[Database], x: dg.ResourceParam[X]) -> dg.MaterializeResult:
     """Counts read twenty-four hours after posting: what is learned from."""
+    from xbot_dagster.stages import collect
+
     report = collect.run(database.engine, database.clock, database.settings, x.source_for(database), passes=(2,))
     return result(report, table="outcomes")

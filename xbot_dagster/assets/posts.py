@@ -6,7 +6,6 @@ from xbot_dagster.assets.decisions import queued_decisions, queued_replies
 from xbot_dagster.assets.metadata import result
 from xbot_dagster.resources.database import Database
 from xbot_dagster.resources.x import X
-from xbot_dagster.stages import publish, reconcile, reply_check
 
 
 @dg.asset(
@@ -18,6 +17,8 @@ from xbot_dagster.stages import publish, reconcile, reply_check
 )
 def posted_tweets(database: dg.ResourceParam[Database], x: dg.ResourceParam[X]) -> dg.MaterializeResult:
     """Publishes what is due, effectively once; what ends in doubt is left to the reconciler, never retried."""
+    from xbot_dagster.stages import publish, reply_check
+
     checked = reply_check.run(database.engine, database.clock, database.settings, x.source_for(database))
     report = publish.run(database.engine, database.clock, database.settings, x.publisher_for(database))
     return result(report, table="posted_decisions", replies_held=checked.held, replies_cancelled=checked.cancelled)
@@ -30,5 +31,7 @@ def posted_tweets(database: dg.ResourceParam[Database], x: dg.ResourceParam[X]) 
 def reconcile_in_doubt(
     context: dg.OpExecutionContext, database: dg.ResourceParam[Database], x: dg.ResourceParam[X]
 ) -> None:
+    from xbot_dagster.stages import reconcile
+
     report = reconcile.run(database.engine, database.clock, database.settings, x.publisher_for(database))
     context.add_output_metadata(dict(result(report).metadata or {}))

@@ -11,10 +11,7 @@ from xbot_dagster.assets.metadata import result
 from xbot_dagster.assets.outcomes import pass2_outcomes
 from xbot_dagster.partitions import daily, single_run
 from xbot_dagster.resources.database import Database
-from xbot_dagster.stages import backtest, backtest_plot, train
-from xbot_dagster.stages.trained import TrainingSummary
 from xbot_dagster.store.cache import Cache
-from xbot_dagster.store.deployment import accounts
 
 
 @dg.asset(
@@ -49,6 +46,10 @@ def timing_predictor(
 
 def _trained(context: dg.AssetExecutionContext, database: Database, cache: Cache, kind: str) -> dg.MaterializeResult:
     """Train the partitions of this run: today's for serving, earlier ones as a walk-forward back-test."""
+    from xbot_dagster.stages import backtest, train
+    from xbot_dagster.stages.trained import TrainingSummary
+    from xbot_dagster.store.deployment import accounts
+
     today = database.clock.now().date()
     first, last = (
         date.fromisoformat(key) for key in (context.partition_key_range.start, context.partition_key_range.end)
@@ -70,6 +71,8 @@ def _trained(context: dg.AssetExecutionContext, database: Database, cache: Cache
 
 def _plotted(database: Database, accounts: list[str], kind: str) -> dg.MetadataValue:
     """One picture an account, as the Dagster UI shows it: the gain of every stored partition."""
+    from xbot_dagster.stages import backtest_plot
+
     pictures = []
     with database.engine.connect() as conn:
         for account in accounts:

@@ -1,16 +1,20 @@
 """The `database` resource: the opened deployment, its transactions stamped with the Dagster run."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from typing import TYPE_CHECKING
 
 from dagster import InitResourceContext, ResourceDefinition, resource
 from sqlalchemy import Engine
 
-from xbot_dagster.clock import Clock
-from xbot_dagster.resources.opening import Opened, opened
 from xbot_dagster.settings import Settings
-from xbot_dagster.store.deployment import Deployment
-from xbot_dagster.store.engine import for_run
+
+if TYPE_CHECKING:
+    from xbot_dagster.clock import Clock
+    from xbot_dagster.resources.opening import Opened
+    from xbot_dagster.store.deployment import Deployment
 
 
 class Database:
@@ -33,6 +37,8 @@ class Database:
 
     @property
     def engine(self) -> Engine:
+        from xbot_dagster.store.engine import for_run
+
         return for_run(self.opened.engine, self._run_id, self._actor)
 
     @property
@@ -56,6 +62,8 @@ def database_resource(settings: Settings, shared: Opened | None = None) -> Resou
         with ExitStack() as stack:
 
             def open_deployment() -> Opened:
+                from xbot_dagster.resources.opening import opened
+
                 return shared if shared is not None else stack.enter_context(opened(settings))
 
             yield Database(

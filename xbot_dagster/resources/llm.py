@@ -1,17 +1,20 @@
 """The `llm` resource: the budgeted client, its ledger in Postgres, its address in the sandbox the local writer."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from dagster import InitResourceContext, ResourceDefinition, resource
 from pydantic import SecretStr
 
-from xbot_dagster.llm.client import BudgetedClient
 from xbot_dagster.resources.database import Database
-from xbot_dagster.resources.opening import Opened
-from xbot_dagster.resources.world import world
 from xbot_dagster.settings import Settings
-from xbot_dagster.store.usage import UsageLedger
+
+if TYPE_CHECKING:
+    from xbot_dagster.llm.client import BudgetedClient
+    from xbot_dagster.resources.opening import Opened
 
 
 class LlmFactory:
@@ -24,6 +27,10 @@ class LlmFactory:
     def client(self, database: Database) -> BudgetedClient:
         """The budgeted client of this run."""
         if self._client is None:
+            from xbot_dagster.llm.client import BudgetedClient
+            from xbot_dagster.resources.world import world
+            from xbot_dagster.store.usage import UsageLedger
+
             settings = self._settings
             if settings.family == "sandbox":
                 address = f"{world(database.opened).url}/llm/v1"

@@ -1,22 +1,26 @@
 """The `x` resource: publishers and metric sources for this deployment's flags, sharing one browser per process."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dagster import InitResourceContext, ResourceDefinition, resource
 
-from xbot_dagster.embedded.browser import find_browser
 from xbot_dagster.errors import SettingsError
 from xbot_dagster.resources.database import Database
-from xbot_dagster.resources.opening import Opened
-from xbot_dagster.resources.world import session_file, world
-from xbot_dagster.sandbox.client import SandboxClient
 from xbot_dagster.settings import Settings
-from xbot_dagster.stages.site import Look
-from xbot_dagster.store.deployment import Account
-from xbot_dagster.store.usage import record_x
-from xbot_dagster.x.browser.site_check import PageFinding, check_site
-from xbot_dagster.x.protocols import MetricSource, Publisher, TweetRef
+
+if TYPE_CHECKING:
+    from xbot_dagster.resources.opening import Opened
+    from xbot_dagster.sandbox.client import SandboxClient
+    from xbot_dagster.stages.site import Look
+    from xbot_dagster.store.deployment import Account
+    from xbot_dagster.x.browser.session import BrowserHost
+    from xbot_dagster.x.browser.site_check import PageFinding
+    from xbot_dagster.x.protocols import MetricSource, Publisher, TweetRef
 
 
 @dataclass
@@ -34,6 +38,8 @@ class X:
     def world(self, opened: Opened) -> SandboxClient:
         """The sandbox's world, started when it does not run yet."""
         if self._world is None:
+            from xbot_dagster.resources.world import world
+
             self._world = world(opened)
         return self._world
 
@@ -53,11 +59,9 @@ class X:
             return None
 
         def look(account: str, handle: str, post: TweetRef | None) -> list[PageFinding]:
-            from xbot_dagster.x.browser.session import BrowserHost
+            from xbot_dagster.x.browser.site_check import check_site
 
-            host = BrowserHost(find_browser(self.settings.XBOT_BROWSER_PATH))
-            sessions = opened.services.home.sessions
-            return check_site(host, self._site(opened), lambda key: session_file(sessions, key), account, handle, post)
+            return check_site(self._host(), self._site(opened), _sessions(opened), account, handle, post)
 
         return look
 
@@ -100,16 +104,9 @@ class X:
 
     def _browser_publisher(self, opened: Opened, name: str) -> Publisher:
         from xbot_dagster.x.browser.publisher import BrowserPublisher
-        from xbot_dagster.x.browser.session import BrowserHost
 
-        site, home = self._site(opened), opened.services.home
-        return BrowserPublisher(
-            BrowserHost(find_browser(self.settings.XBOT_BROWSER_PATH)),
-            site,
-            lambda account: session_file(home.sessions, account),
-            home.logs / "evidence",
-            name=name,
-        )
+        site, evidence = self._site(opened), opened.services.home.logs / "evidence"
+        return BrowserPublisher(self._host(), site, _sessions(opened), evidence, name=name)
 
     def _make_source(self, opened: Opened) -> MetricSource:
         if self.settings.publisher == "recorded":
@@ -121,14 +118,15 @@ class X:
 
             return ApiMetrics(self.settings, self._spent(opened))
         from xbot_dagster.x.browser.metrics import BrowserMetrics
+
+        site = self._site(opened)
+        return BrowserMetrics(self._host(), site, _sessions(opened))
+
+    def _host(self) -> BrowserHost:
+        from xbot_dagster.embedded.browser import find_browser
         from xbot_dagster.x.browser.session import BrowserHost
 
-        site, home = self._site(opened), opened.services.home
-        return BrowserMetrics(
-            BrowserHost(find_browser(self.settings.XBOT_BROWSER_PATH)),
-            site,
-            lambda account: session_file(home.sessions, account),
-        )
+        return BrowserHost(find_browser(self.settings.XBOT_BROWSER_PATH))
 
     def _reads_by_api(self) -> bool:
         """Whoever publishes by the API reads by it; who publishes nothing (shadow) does where there are keys for it."""
@@ -138,6 +136,8 @@ class X:
 
     def _spent(self, opened: Opened) -> Callable[[str, str, int], None]:
         """Books what reading through the API costs; what a created post costs is booked with the post."""
+
+        from xbot_dagster.store.usage import record_x
 
         def book(account: str, purpose: str, count: int) -> None:
             with opened.engine.begin() as conn:
@@ -152,6 +152,13 @@ class X:
         if self.settings.browser_refusal is not None:
             raise SettingsError(f"No browser is opened: {self.settings.browser_refusal}")
         return self.settings.X_BASE_URL
+
+
+def _sessions(opened: Opened) -> Callable[[str], Path]:
+    from xbot_dagster.resources.world import session_file
+
+    folder = opened.services.home.sessions
+    return lambda account: session_file(folder, account)
 
 
 def x_resource(settings: Settings) -> ResourceDefinition:

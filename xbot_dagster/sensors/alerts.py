@@ -8,7 +8,6 @@ from sqlalchemy import Connection
 from xbot_dagster import jobs
 from xbot_dagster.resources.database import Database
 from xbot_dagster.sensors.asking import RUNNING, Answer, ask
-from xbot_dagster.stages import alerts
 
 
 @dg.sensor(
@@ -19,6 +18,8 @@ from xbot_dagster.stages import alerts
 )
 def due_alerts(context: dg.SensorEvaluationContext, database: dg.ResourceParam[Database]) -> Any:
     def question(conn: Connection) -> Answer:
+        from xbot_dagster.stages import alerts
+
         return (
             [dg.RunRequest(job_name="evaluate_alerts")]
             if alerts.alerts_due(conn, database.settings)

@@ -6,7 +6,6 @@ from sqlalchemy import Connection
 from xbot_dagster import jobs
 from xbot_dagster.resources.database import Database
 from xbot_dagster.sensors.asking import RUNNING, Answer, ask
-from xbot_dagster.store import followers, outcomes
 
 
 @dg.sensor(
@@ -19,6 +18,8 @@ def due_outcomes(context: dg.SensorEvaluationContext, database: dg.ResourceParam
     def question(conn: Connection) -> Answer:
         if not database.settings.metrics_enabled:
             return "REAL_METRICS_ENABLED=false"
+        from xbot_dagster.store import outcomes
+
         due = [number for number, count in sorted(outcomes.count_due(conn).items()) if count]
         if not due:
             return "no post is due for pass 1 or pass 2"
@@ -39,6 +40,8 @@ def due_snapshots(context: dg.SensorEvaluationContext, database: dg.ResourcePara
     def question(conn: Connection) -> Answer:
         if not database.settings.metrics_enabled:
             return "REAL_METRICS_ENABLED=false"
+        from xbot_dagster.store import followers
+
         return (
             [dg.RunRequest(job_name="snapshot_followers")]
             if followers.snapshots_due(conn)

@@ -6,7 +6,6 @@ from sqlalchemy import Connection
 from xbot_dagster import jobs
 from xbot_dagster.resources.database import Database
 from xbot_dagster.sensors.asking import RUNNING, Answer, ask
-from xbot_dagster.stages import reconcile
 from xbot_dagster.store import posting
 
 
@@ -31,6 +30,8 @@ def due_posts(context: dg.SensorEvaluationContext, database: dg.ResourceParam[Da
 )
 def due_reconciliations(context: dg.SensorEvaluationContext, database: dg.ResourceParam[Database]):
     def question(conn: Connection) -> Answer:
+        from xbot_dagster.stages import reconcile
+
         due = posting.reconcile_due(conn) or reconcile.sweeps_due(conn, database.settings)
         return [dg.RunRequest(job_name="reconcile")] if due else "nothing is in doubt"
 

@@ -9,7 +9,6 @@ from sqlalchemy import Connection
 from xbot_dagster import jobs
 from xbot_dagster.resources.database import Database
 from xbot_dagster.sensors.asking import RUNNING, Answer, ask
-from xbot_dagster.stages import learn, train
 from xbot_dagster.store import ticks
 
 # Days are planned once a day; learning more often than this moves nothing a person would notice and costs a run each time.
@@ -24,6 +23,8 @@ _BETWEEN_CYCLES = timedelta(hours=6)
 )
 def due_learning(context: dg.SensorEvaluationContext, database: dg.ResourceParam[Database]) -> Any:
     def question(conn: Connection) -> Answer:
+        from xbot_dagster.stages import learn, train
+
         now = database.clock.now()
         today, yesterday = now.date().isoformat(), (now.date() - timedelta(days=1)).isoformat()
         requests = []
