@@ -39,8 +39,10 @@ def make_engine(url: str | URL, clock: Clock, *, run_id: str = "", actor: str = 
         connect_args={
             "connect_timeout": 10,
             "application_name": "xbot",
-            # The vector index searches on until a row passes the filters, or a filtered search would miss what is there.
-            "options": "-c statement_timeout=120000 -c timezone=UTC -c hnsw.iterative_scan=strict_order",
+            # The vector index searches on until a row passes the filters, or a filtered search would miss what is there; and it
+            # keeps 100 neighbours at hand: with the usual 40 it misses one planted near copy in eleven among 50,000 random
+            # vectors, with 100 one in four hundred.
+            "options": "-c statement_timeout=120000 -c timezone=UTC -c hnsw.iterative_scan=strict_order -c hnsw.ef_search=100",
         },
     )
 

@@ -27,10 +27,11 @@ _IN_WINDOW: Final = (
     f"decision_id <> :id AND status IN {SAID} "
     f"AND coalesce(scheduled_at, created_at) > xbot_now() - interval '{DUPLICATE_DAYS} days'"
 )
-# The HNSW index; its iterative scan (set with the connection) goes on until a row passes the filters.
+# The HNSW index, of half-precision numbers; its iterative scan (set with the connection) goes on until a row passes the filters.
 _NEAREST: Final = (
     "(SELECT decision_id, 1 - (embedding <=> cast(:vector AS vector)) AS similarity FROM content_metadata "
-    f"WHERE embedding IS NOT NULL AND embedder = :embedder AND {_IN_WINDOW} ORDER BY embedding <=> cast(:vector AS vector) LIMIT 1)"
+    f"WHERE embedding IS NOT NULL AND embedder = :embedder AND {_IN_WINDOW} "
+    "ORDER BY embedding::halfvec(256) <=> cast(:vector AS halfvec(256)) LIMIT 1)"
 )
 _NONE: Final = "(SELECT NULL::uuid AS decision_id, NULL::float8 AS similarity)"
 
