@@ -42,7 +42,7 @@ QUESTIONS: dict[str, Question] = {
     "due_learning": lambda conn, settings: (learn.learn_due(conn), train.train_due(conn)),
     "due_alerts": alerts.alerts_due,
     "refresh_sources": lambda conn, settings: sources.refresh_due(conn, timedelta(hours=6)),
-    "plan_days": lambda conn, settings: plan.needs_planning(conn, NOW, settings.MAX_POSTS_PER_HOUR),
+    "plan_days": lambda conn, settings: plan.needs_planning(conn, NOW, settings),
 }
 
 

@@ -36,7 +36,7 @@ def plan_days(context: dg.ScheduleEvaluationContext, database: dg.ResourceParam[
             return "no source has been read yet"
         return (
             [dg.RunRequest()]
-            if planning.needs_planning(conn, database.clock.now(), database.settings.MAX_POSTS_PER_HOUR)
+            if planning.needs_planning(conn, database.clock.now(), database.settings)
             else "every account's day is planned"
         )
 

@@ -118,7 +118,7 @@ def test_a_lost_stop_flag_counts_as_stopped(
 ) -> None:
     with filled.begin() as conn:
         conn.execute(text("DELETE FROM bot_config WHERE config_key = 'controls'"))
-        assert plan.needs_planning(conn, clock.now()) == []
+        assert plan.needs_planning(conn, clock.now(), llm_settings) == []
     assert run(filled, clock, llm_settings, llm, cache, policies).skipped == {"default": "stop_llm=true"}
     assert statuses(filled) == {}
 

@@ -19,7 +19,7 @@ from xbot_dagster.settings import Settings
 from xbot_dagster.stages import approve, gates
 from xbot_dagster.stages.planner import Planner, PlanningTools, PlanReport, TickEnds, merged
 from xbot_dagster.stages.slot import Assign, Assignment, PolicySource, Scorer
-from xbot_dagster.store import decisions, deployment, drafts
+from xbot_dagster.store import config, decisions, deployment, drafts
 from xbot_dagster.store.cache import Cache
 from xbot_dagster.store.usage import UsageLedger
 
@@ -27,32 +27,25 @@ __all__ = ["Assign", "Assignment", "PlanReport", "PolicySource", "Scorer", "need
 
 log = logging.getLogger("xbot")
 
-DEFAULT_PER_HOUR = 2
 
-
-def needs_planning(conn: Connection, now: datetime, per_hour: int = DEFAULT_PER_HOUR) -> list[str]:
-    """Accounts whose local day still lacks decisions, or whose drafts ran out unread. `per_hour`: MAX_POSTS_PER_HOUR."""
+def needs_planning(conn: Connection, now: datetime, settings: Settings) -> list[str]:
+    """Accounts whose local day still lacks decisions, or whose drafts ran out unread."""
     overdue = drafts.accounts_overdue(conn)
-    state = _lacking(conn, now, per_hour)
+    state = _lacking(conn, now, settings)
     return [account for account, lacking in state.items() if lacking or account in overdue]
 
 
-def _lacking(conn: Connection, now: datetime, per_hour: int) -> dict[str, int | None]:
+def _lacking(conn: Connection, now: datetime, settings: Settings) -> dict[str, int | None]:
     """How many decisions each enabled account's local day lacks; None where the LLM is stopped."""
     found: dict[str, int | None] = {}
-    for row in decisions.planning_state(conn):
-        values = row["learning"] or {}
-        standard = 8 if row["family"] == "sandbox" else 6
-        rules = DayRules(
-            row["zone"],
-            per_hour,
-            timedelta(minutes=float(values.get("post_interval_min", 30))),
-            tuple(int(hour) for hour in values.get("quiet_hours", ())),
-            int(values.get("posts_per_day", standard)),
-        )
-        stopped = (row["controls"] or {}).get("stop_llm", True)
-        lacking = slots.still_lacking(now, rules, today=row["today"], upcoming=row["upcoming"])
-        found[row["account"]] = None if stopped else lacking
+    taken = decisions.planning_state(conn)
+    configured = config.read_configs(conn, settings, [row.account for row in taken])
+    for row in taken:
+        live = configured[row.account]
+        interval = timedelta(minutes=live.post_interval_min)
+        rules = DayRules(row.zone, settings.MAX_POSTS_PER_HOUR, interval, live.quiet_hours, live.posts_per_day)
+        lacking = slots.still_lacking(now, rules, today=row.today, upcoming=row.upcoming)
+        found[row.account] = None if live.stop_llm else lacking
     return found
 
 
@@ -77,7 +70,7 @@ def run(
     llm.begin_tick()
     UsageLedger(engine, settings, clock).sweep()
     with engine.begin() as conn:
-        lacking = _lacking(conn, clock.now(), settings.MAX_POSTS_PER_HOUR)
+        lacking = _lacking(conn, clock.now(), settings)
         chosen = [each for each in deployment.accounts(conn) if accounts is None or each.account in accounts]
     planned = {each.account: "the day is planned" for each in chosen if lacking[each.account] == 0}
     report = PlanReport(accounts=len(chosen), skipped=planned)

@@ -73,12 +73,12 @@ def install_defaults(conn: Connection, settings: Settings) -> None:
 
 def read_raw(conn: Connection, settings: Settings, account: str = "") -> dict[str, dict[str, Any]]:
     """key -> value, the account's own values laid over those of all accounts."""
-    return _merged(_rows(conn, settings, (account,)), account)
+    return _merged(_rows(conn, settings, (account,)))
 
 
 def read_own(conn: Connection, settings: Settings, account: str) -> dict[str, dict[str, Any]]:
     """key -> value, what is stored for this account alone ('' = for all accounts)."""
-    return _merged([row for row in _rows(conn, settings, (account,)) if row.account == account], account)
+    return _merged([row for row in _rows(conn, settings, (account,)) if row.account == account])
 
 
 def read_config(conn: Connection, settings: Settings, account: str = "") -> LiveConfig:
@@ -88,8 +88,16 @@ def read_config(conn: Connection, settings: Settings, account: str = "") -> Live
 
 def read_configs(conn: Connection, settings: Settings, accounts: Sequence[str]) -> dict[str, LiveConfig]:
     """The live configuration of several accounts ('' = the values of all), by account."""
-    rows = _rows(conn, settings, accounts)
-    return {account: _live(_merged(rows, account), settings) for account in accounts}
+    own: dict[str, list[Any]] = {}
+    for row in _rows(conn, settings, accounts):
+        own.setdefault(row.account, []).append(row)
+    shared = own.pop("", [])
+    of_all = _live(_merged(shared), settings)
+    # Most accounts of a large deployment have no value of their own: they share one record.
+    return {
+        account: _live(_merged([*shared, *own[account]]), settings) if account in own else of_all
+        for account in accounts
+    }
 
 
 def _rows(conn: Connection, settings: Settings, accounts: Sequence[str]) -> list[Any]:
@@ -104,11 +112,11 @@ def _rows(conn: Connection, settings: Settings, accounts: Sequence[str]) -> list
     return list(found)
 
 
-def _merged(rows: list[Any], account: str) -> dict[str, dict[str, Any]]:
+def _merged(rows: list[Any]) -> dict[str, dict[str, Any]]:
+    """key -> value; a later row's values lie over those of an earlier one."""
     merged: dict[str, dict[str, Any]] = {key: {} for key in KEYS}
     for row in rows:
-        if row.account in ("", account):
-            merged[row.config_key] = {**merged[row.config_key], **row.config_value}
+        merged[row.config_key] = {**merged[row.config_key], **row.config_value}
     return merged
 
 

@@ -10,7 +10,7 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Row, text
 
 from xbot_dagster.store.engine import one
 
@@ -210,17 +210,12 @@ def decisions_of_prompt(conn: Connection, account: str, prompt_version: str) -> 
     return int(row.n)
 
 
-def planning_state(conn: Connection) -> list[dict[str, Any]]:
-    """Per enabled account: zone, configuration, how many slots of its local day are taken (`today`) and how many lie ahead
+def planning_state(conn: Connection) -> Sequence[Row[Any]]:
+    """Per enabled account: account, zone, how many slots of its local day are taken (`today`) and how many lie ahead
     (`upcoming`), in one query."""
     rows = conn.execute(
         text(
-            "SELECT a.account, a.zone, cfg.learning, cfg.controls, d.family, slots.today, slots.upcoming "
-            "FROM accounts a CROSS JOIN deployment d CROSS JOIN LATERAL ("
-            "SELECT jsonb_object_agg(e.key, e.value ORDER BY b.account) FILTER (WHERE b.config_key = 'learning_config') AS learning, "
-            "jsonb_object_agg(e.key, e.value ORDER BY b.account) FILTER (WHERE b.config_key = 'controls') AS controls "
-            "FROM bot_config b, jsonb_each(b.config_value) AS e WHERE b.environment = d.app_env AND b.account IN ('', a.account) "
-            "AND b.config_key IN ('learning_config', 'controls')) AS cfg "
+            "SELECT a.account, a.zone, slots.today, slots.upcoming FROM accounts a "
             "CROSS JOIN LATERAL (SELECT date_trunc('day', xbot_now() AT TIME ZONE a.zone) AS midnight) AS local "
             "CROSS JOIN LATERAL (SELECT count(*) FILTER (WHERE c.scheduled_at >= local.midnight AT TIME ZONE a.zone "
             "AND c.scheduled_at < (local.midnight + interval '1 day') AT TIME ZONE a.zone) AS today, "
@@ -230,4 +225,4 @@ def planning_state(conn: Connection) -> list[dict[str, Any]]:
             "WHERE a.enabled ORDER BY a.account"
         )
     )
-    return [dict(row) for row in rows.mappings()]
+    return rows.all()

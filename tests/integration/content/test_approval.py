@@ -190,17 +190,17 @@ def test_drafts_that_pile_up_are_an_alert_and_their_end_asks_for_a_planning_run(
     waiting = [draft(engine, clock, words) for words in GOOD[:10]]
     with engine.begin() as conn:
         config.write(conn, settings, "learning_config", "posts_per_day", 0)
-        assert plan.needs_planning(conn, clock.now()) == []
+        assert plan.needs_planning(conn, clock.now(), settings) == []
     approve.alert_backlog(engine)
     with engine.begin() as conn:
         (message,) = conn.execute(text("SELECT message FROM alerts WHERE state = 'open'")).scalars().all()
         assert message == "10 or more drafts wait for approval."
     clock.set(clock.now() + timedelta(hours=8))
     with engine.begin() as conn:
-        assert plan.needs_planning(conn, clock.now()) == ["default"], "else they would stand there until tomorrow"
+        assert plan.needs_planning(conn, clock.now(), settings) == ["default"], "else they would stand there until tomorrow"
     assert sorted(approve.expire(engine, clock)) == sorted(waiting)
     with engine.begin() as conn:
-        assert plan.needs_planning(conn, clock.now()) == []
+        assert plan.needs_planning(conn, clock.now(), settings) == []
         assert len(alert_delivery.cause_gone(conn, clock.now().date())) == 1
 
 

@@ -41,12 +41,12 @@ def test_a_day_is_filled_with_everything_that_explains_it(parts: Parts, caplog: 
     caplog.set_level(logging.INFO, logger="xbot")
     clock.set(clock.now().replace(hour=0, minute=2))
     with engine.begin() as conn:
-        assert plan.needs_planning(conn, clock.now()) == ["default"]
+        assert plan.needs_planning(conn, clock.now(), parts[2]) == ["default"]
     report = run(parts)
     assert report.queued == 12
     assert report.awaiting_approval == 0
     with engine.begin() as conn:
-        assert plan.needs_planning(conn, clock.now()) == []
+        assert plan.needs_planning(conn, clock.now(), parts[2]) == []
     decisions = rows(engine, "SELECT * FROM content_metadata ORDER BY scheduled_at")
     queued = [row for row in decisions if row.status == "queued"]
     assert len(queued) == 12

@@ -124,6 +124,13 @@ def still_lacking(now: datetime, rules: DayRules, *, today: int, upcoming: int) 
     """
     if today >= rules.posts_per_day:
         return 0
+    share, room = _rest_of_day(now, rules)
+    return max(0, min(share - upcoming, rules.posts_per_day - today, room - upcoming))
+
+
+@lru_cache(maxsize=1024)  # the accounts of one zone with the same rules have the same day
+def _rest_of_day(now: datetime, rules: DayRules) -> tuple[int, int]:
+    """What is left of the local day: its share of posts_per_day, and how many posts its hours can hold."""
     start, end = day_bounds(local_day(now, rules.zone), rules.zone)
     place = ZoneInfo(rules.zone)
     hours = int((end - start) / HOUR)
@@ -131,8 +138,8 @@ def still_lacking(now: datetime, rules: DayRules, *, today: int, upcoming: int) 
     open_hours = [instant for instant in instants if instant.astimezone(place).hour not in rules.quiet_hours]
     ahead = [instant for instant in open_hours if instant + HOUR > now + LEAD]
     if not ahead:
-        return 0
+        return 0, 0
     # The hour under way counts with what is left of it.
     left = sum(min(1.0, (instant + HOUR - now) / HOUR) for instant in ahead)
     share = math.ceil(rules.posts_per_day * left / len(open_hours) - 1e-9)
-    return max(0, min(share - upcoming, rules.posts_per_day - today, rules.per_hour * len(ahead) - upcoming))
+    return share, rules.per_hour * len(ahead)
