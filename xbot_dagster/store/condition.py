@@ -32,7 +32,7 @@ _ACCOUNTS = text(
     SELECT a.account, a.handle, a.created_at AS known_since, a.session_state,
            :label_needed AND a.label_attested_at IS NULL AS label_missing,
            CASE WHEN a.circuit_state = 'open' THEN coalesce(a.circuit_reason, 'no reason given') END AS circuit_reason,
-           coalesce(q.queued, 0) AS queued, q.overdue_since, q.next_at, coalesce(q.awaiting, 0) AS awaiting,
+           coalesce(q.queued, 0) AS queued, q.overdue_since, q.next_at, coalesce(q.awaiting, 0) AS awaiting_approval,
            coalesce(q.in_doubt, 0) AS in_doubt, coalesce(q.needs_human, 0) AS needs_human, coalesce(q.stuck, 0) AS stuck,
            (SELECT p.posted_at FROM posted_decisions p WHERE p.account = a.account AND p.posted_at <= xbot_now()
             ORDER BY p.posted_at DESC LIMIT 1) AS last_post_at,
@@ -43,7 +43,7 @@ _ACCOUNTS = text(
               AND p.posted_at >= date_trunc('day', xbot_now() AT TIME ZONE a.zone) AT TIME ZONE a.zone) AS posted_today,
            coalesce(o.overdue, 0) AS overdue_passes,
            (SELECT count(*) FROM content_candidates k
-            WHERE k.account = a.account AND k.state = 'fresh' AND k.expires_at > xbot_now()) AS fresh,
+            WHERE k.account = a.account AND k.state = 'fresh' AND k.expires_at > xbot_now()) AS fresh_candidates,
            (SELECT s.followers FROM follower_snapshots s WHERE s.account = a.account AND s.taken_at <= xbot_now()
             ORDER BY s.taken_at DESC LIMIT 1)
            - (SELECT s.followers FROM follower_snapshots s
@@ -76,17 +76,14 @@ def read(conn: Connection, settings: Settings, budget_day: date) -> Facts:
     found = conn.execute(_DEPLOYMENT, {"budget_day": budget_day}).one()
     now = one(conn, "SELECT xbot_now() AS now").now
     needed = settings.MODE == "live" and settings.live_posts
-    rows = conn.execute(_ACCOUNTS, {"label_needed": needed}).mappings().all()
-    configured = config.read_configs(conn, settings, ["", *(row["account"] for row in rows)])
+    rows = conn.execute(_ACCOUNTS, {"label_needed": needed}).all()
+    configured = config.read_configs(conn, settings, ["", *(row.account for row in rows)])
     accounts = []
     for row in rows:
-        live = configured[row["account"]]
-        values = {name: row[name] for name in row if name not in ("awaiting", "fresh")}
+        live = configured[row.account]
         accounts.append(
             AccountFacts(
-                **values,
-                awaiting_approval=row["awaiting"],
-                fresh_candidates=row["fresh"],
+                **row._asdict(),
                 stop_posting=live.stop_posting,
                 post_fraction=live.post_fraction,
                 posts_per_day=live.posts_per_day,

@@ -215,13 +215,15 @@ def planning_state(conn: Connection) -> Sequence[Row[Any]]:
     (`upcoming`), in one query."""
     rows = conn.execute(
         text(
-            "SELECT a.account, a.zone, slots.today, slots.upcoming FROM accounts a "
-            "CROSS JOIN LATERAL (SELECT date_trunc('day', xbot_now() AT TIME ZONE a.zone) AS midnight) AS local "
-            "CROSS JOIN LATERAL (SELECT count(*) FILTER (WHERE c.scheduled_at >= local.midnight AT TIME ZONE a.zone "
-            "AND c.scheduled_at < (local.midnight + interval '1 day') AT TIME ZONE a.zone) AS today, "
-            "count(*) FILTER (WHERE c.scheduled_at > xbot_now()) AS upcoming FROM content_metadata c "
+            # The bounds are worked out once a zone (OFFSET 0 keeps them apart), not for every slot.
+            "SELECT a.account, a.zone, slots.today, slots.upcoming FROM accounts a JOIN (SELECT zone, now, "
+            "midnight AT TIME ZONE zone AS start, (midnight + interval '1 day') AT TIME ZONE zone AS until "
+            "FROM (SELECT zone, now, date_trunc('day', now AT TIME ZONE zone) AS midnight "
+            "FROM (SELECT DISTINCT zone, xbot_now() AS now FROM accounts) AS zones) AS days OFFSET 0) AS day USING (zone) "
+            "CROSS JOIN LATERAL (SELECT count(*) FILTER (WHERE c.scheduled_at >= day.start AND c.scheduled_at < day.until) AS today, "
+            "count(*) FILTER (WHERE c.scheduled_at > day.now) AS upcoming FROM content_metadata c "
             f"WHERE c.account = a.account AND {_COUNTS} "
-            "AND c.scheduled_at BETWEEN xbot_now() - interval '26 hours' AND xbot_now() + interval '26 hours') AS slots "
+            "AND c.scheduled_at BETWEEN day.now - interval '26 hours' AND day.now + interval '26 hours') AS slots "
             "WHERE a.enabled ORDER BY a.account"
         )
     )

@@ -197,7 +197,9 @@ def test_drafts_that_pile_up_are_an_alert_and_their_end_asks_for_a_planning_run(
         assert message == "10 or more drafts wait for approval."
     clock.set(clock.now() + timedelta(hours=8))
     with engine.begin() as conn:
-        assert plan.needs_planning(conn, clock.now(), settings) == ["default"], "else they would stand there until tomorrow"
+        assert plan.needs_planning(conn, clock.now(), settings) == ["default"], (
+            "else they would stand there until tomorrow"
+        )
     assert sorted(approve.expire(engine, clock)) == sorted(waiting)
     with engine.begin() as conn:
         assert plan.needs_planning(conn, clock.now(), settings) == []
