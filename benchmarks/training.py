@@ -127,7 +127,7 @@ def measure(engine: Engine) -> dict[str, float]:
     with threadpool_limits(1):
         posts = known_posts(frame, "UTC", NOW)
         read = time.perf_counter()
-        material = Material.build(posts, frame, LOG_TARGETS, WordLlamaEmbedder())
+        material = Material.build(posts, frame, LOG_TARGETS, WordLlamaEmbedder(), int(NOW.timestamp()))
         built = time.perf_counter()
         rows = material.known_at(int(NOW.timestamp()))
         Fitted.fit(material, rows, 7)

@@ -74,7 +74,7 @@ def run_range(
     """
     if kind == "timing":
         return run_timing_range(engine, clock, settings, account, first, last)
-    material, state = _material(engine, clock, settings, account, embedder or WordLlamaEmbedder())
+    material, state = _material(engine, clock, settings, account, embedder or WordLlamaEmbedder(), first)
     reports = []
     for offset in range((last - first).days + 1):
         day = first + timedelta(days=offset)
@@ -102,7 +102,7 @@ class Partition:
 
 
 def _material(
-    engine: Engine, clock: Clock, settings: Settings, account: str, embedder: Embedder
+    engine: Engine, clock: Clock, settings: Settings, account: str, embedder: Embedder, first: date
 ) -> tuple[Material | None, int]:
     now = clock.now()
     with engine.begin() as conn:
@@ -113,7 +113,7 @@ def _material(
     if len(frame) == 0:
         return None, state
     posts = known_posts(frame, zone, now)
-    return Material.build(posts, frame, LOG_TARGETS, embedder), state
+    return Material.build(posts, frame, LOG_TARGETS, embedder, seconds(_end_of(first))), state
 
 
 def partition_of(material: Material, day: date, state: int) -> Partition | str:
@@ -124,7 +124,7 @@ def partition_of(material: Material, day: date, state: int) -> Partition | str:
     import numpy as np
     from threadpoolctl import threadpool_limits
 
-    end = datetime.combine(day, datetime.min.time(), UTC) + timedelta(days=1)
+    end = _end_of(day)
     second = seconds(end)
     material = until(material, second + SCORED_DAYS * DAY_SECONDS)
     known = material.known_at(second)
@@ -154,6 +154,10 @@ def partition_of(material: Material, day: date, state: int) -> Partition | str:
             for at, row in enumerate(rows.tolist())
         },
     )
+
+
+def _end_of(day: date) -> datetime:
+    return datetime.combine(day, datetime.min.time(), UTC) + timedelta(days=1)
 
 
 def until(material: Material, second: int) -> Material:

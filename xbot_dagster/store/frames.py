@@ -23,18 +23,13 @@ if TYPE_CHECKING:
 _FRAME = """
 SELECT p.decision_id::text AS decision_id, p.text, c.decision_type, c.arm, c.topic, c.hook_pattern, p.posted_at,
        CASE WHEN c.generation_source = 'import' THEN p.posted_at ELSE least(c.created_at, p.posted_at) END AS planned_at,
-       o.collected_at, o.impressions, o.engagements, o.likes, o.retweets, o.replies, o.profile_visits, o.link_clicks,
-       o.follows, f.packed
+       CASE WHEN o.source = 'import' THEN p.posted_at + interval '24 hours' ELSE o.collected_at END AS collected_at,
+       o.impressions, o.engagements, o.likes, o.retweets, o.replies, o.profile_visits, o.link_clicks, o.follows, f.packed
 FROM posted_decisions p
 JOIN content_metadata c ON c.decision_id = p.decision_id AND c.simulated = p.simulated
-LEFT JOIN (
-    SELECT m.decision_id, m.impressions, m.engagements, m.likes, m.retweets, m.replies, m.profile_visits, m.link_clicks,
-           m.follows, CASE WHEN m.source = 'import' THEN q.posted_at + interval '24 hours' ELSE m.collected_at END
-           AS collected_at
-    FROM outcomes m JOIN posted_decisions q USING (decision_id)
-    WHERE m.account = {account} AND m.simulated = {simulated} AND m.collected_pass = 2 AND m.read_status = 'ok'
-    AND NOT m.late AND m.impressions IS NOT NULL
-) o ON o.decision_id = p.decision_id AND o.collected_at <= {as_of}
+LEFT JOIN outcomes o ON o.decision_id = p.decision_id AND o.account = {account} AND o.simulated = {simulated}
+    AND o.collected_pass = 2 AND o.read_status = 'ok' AND NOT o.late AND o.impressions IS NOT NULL
+    AND CASE WHEN o.source = 'import' THEN p.posted_at + interval '24 hours' ELSE o.collected_at END <= {as_of}
 LEFT JOIN post_features f ON f.decision_id = p.decision_id AND f.feature_version = {feature_version}
 WHERE p.account = {account} AND p.simulated = {simulated} AND p.posted_at <= {as_of} AND p.posted_at > {since}
 ORDER BY p.posted_at, p.decision_id
@@ -86,6 +81,8 @@ def training_table(engine: Engine, query: FrameQuery) -> tuple[pa.Table, list[st
     with _connected(engine) as connection, connection.cursor() as cursor:
         cursor.execute(_filled(_NAMES, values))
         names = cursor.fetch_arrow_table().column("key").to_pylist()
+        # A whole history is joined and sorted in memory, or it would be written to disk and read again several times.
+        cursor.execute("SET work_mem = '256MB'")
         cursor.execute(_filled(_FRAME, values))
         return cursor.fetch_arrow_table(), names
 

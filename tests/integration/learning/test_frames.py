@@ -51,7 +51,7 @@ def test_stored_features_arrive_exactly(engine, clock, history, query):
     features.run(engine, clock, START.date(), clock.now().date())
     frame = frames.training_frame(engine, query)
     with engine.begin() as conn:
-        stored = dict(conn.execute(text("SELECT decision_id::text, features FROM post_features")).tuples().all())
+        stored = dict(conn.execute(text("SELECT decision_id::text, features FROM post_features")).all())
     for _, row in frame.iterrows():
         for name, value in stored[row["decision_id"]].items():
             if isinstance(value, int | float):

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from xbot_dagster.domain.learning import predictors_design
 from xbot_dagster.domain.learning.predictors import ContentPredictor, TooFewOutcomes, train_content
 from xbot_dagster.domain.learning.predictors_frame import FrameError, read_posts
 from xbot_dagster.domain.measuring.embedders import EmbedderMismatch, WordLlamaEmbedder
@@ -104,6 +105,27 @@ def test_row_order_of_the_frame_does_not_matter(posts):
 def test_same_random_state_same_predictor(posts):
     candidates = without_outcomes(posts.tail(5))
     assert train(posts).predict(candidates) == train(posts).predict(candidates)
+
+
+def test_texts_that_no_fit_looks_at_are_not_read_and_change_nothing(posts, monkeypatch):
+    class Counting(WordLlamaEmbedder):
+        texts = 0
+
+        def embed(self, texts):
+            self.texts += len(texts)
+            return super().embed(texts)
+
+    monkeypatch.setattr(predictors_design, "TEXT_WINDOW", 60)
+    few, all_of_them = Counting(), Counting()
+    candidates = without_outcomes(posts.tail(5))
+    trained = train(posts, embedder=few, evaluated_posts=50)
+    read = few.texts
+    monkeypatch.setattr(predictors_design, "text_start", lambda posts, second: 0)
+    from_the_first = train(posts, embedder=all_of_them, evaluated_posts=50)
+    assert all_of_them.texts == len(posts)
+    assert 110 <= read <= 130
+    assert trained.metrics == from_the_first.metrics
+    assert trained.predict(candidates, embedder=few) == from_the_first.predict(candidates, embedder=few)
 
 
 @pytest.mark.parametrize("n", [0, 1, 4])

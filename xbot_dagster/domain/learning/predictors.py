@@ -125,7 +125,7 @@ class ContentPredictor:
         base = np.column_stack([posts.static, cadence(posts.posted, earlier), history.matrix()])
         vectors = None
         if self.embedder is not None and embedder is not None:
-            vectors = vectors_of(frame.iloc[posts.order], posts.texts, embedder)
+            vectors = vectors_of(frame, posts, embedder)
         found = self.fitted.predict(base, posts.texts, vectors)
         result: list[Prediction | None] = [None] * len(frame)
         for row, original in enumerate(posts.order.tolist()):
@@ -204,10 +204,12 @@ def _train(
     outcomes = int((posts.collected < NEVER).sum())
     if outcomes < MIN_OUTCOMES or not usable:
         return TooFewOutcomes(outcomes if outcomes < MIN_OUTCOMES else 0)
-    material = Material.build(posts, frame, usable, embedder)
     n = len(posts)
     evaluated = n if evaluated_posts is None else evaluated_posts
-    result = walk_forward(material, first=max(min(warm_up, n), n - evaluated), random_state=random_state)
+    first = max(min(warm_up, n), n - evaluated)
+    first_fit = int(posts.planned[first]) if first < n else seconds(as_of)
+    material = Material.build(posts, frame, usable, embedder, first_fit)
+    result = walk_forward(material, first=first, random_state=random_state)
     known = material.known_at(seconds(as_of))
     fitted = Fitted.fit(material, known, random_state)
     found = metrics(result, usable, random_state)

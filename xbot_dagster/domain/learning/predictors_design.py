@@ -40,7 +40,10 @@ MEDIAN_TARGETS: Final = ("log_engagement_rate", "log_impressions", "log_retweets
 
 @dataclass(frozen=True)
 class Material:
-    """Everything about a frame that no fit depends on. base: (n, p) known at planning; y: (n, targets), NaN = unknown."""
+    """Everything about a frame that no fit depends on. base: (n, p) known at planning; y: (n, targets), NaN = unknown.
+
+    Terms and vectors (n, dim) are those of the rows from `text_start` on; before it they are empty and zero.
+    """
 
     posts: Posts
     targets: tuple[str, ...]
@@ -52,10 +55,13 @@ class Material:
     embedder: str | None
 
     @classmethod
-    def build(cls, posts: Posts, frame: pd.DataFrame, targets: tuple[str, ...], embedder: Embedder | None) -> Material:
-        """`posts` must have been read from `frame`."""
+    def build(
+        cls, posts: Posts, frame: pd.DataFrame, targets: tuple[str, ...], embedder: Embedder | None, first_fit: int
+    ) -> Material:
+        """`posts` must have been read from `frame`. No fit may be made of less than what is known at second `first_fit`."""
         import numpy as np
 
+        start = text_start(posts, first_fit)
         history = history_at(posts, targets, posts.planned, posts.groups)
         return cls(
             posts=posts,
@@ -63,8 +69,8 @@ class Material:
             history=history,
             base=np.column_stack([posts.static, cadence(posts.posted, posts.posted[:0]), history.matrix()]),
             y=np.column_stack([posts.targets[name] for name in targets]),
-            terms=TermTable(posts.texts),
-            vectors=None if embedder is None else vectors_of(frame.iloc[posts.order], posts.texts, embedder),
+            terms=TermTable(posts.texts, start),
+            vectors=None if embedder is None else vectors_of(frame, posts, embedder, start),
             embedder=None if embedder is None else embedder.name,
         )
 
@@ -75,22 +81,33 @@ class Material:
         return np.flatnonzero((self.posts.collected <= second) & (self.posts.collected < NEVER))
 
 
-def vectors_of(frame: pd.DataFrame, texts: tuple[str, ...], embedder: Embedder) -> np.ndarray:
-    """(n, dim) unit vectors: stored ones (columns `embedding`, `embedder`) of this embedder, the rest embedded now."""
+def text_start(posts: Posts, second: int) -> int:
+    """The first row whose text matters to a fit at `second` or later: the text models learn from the newest posts alone."""
     import numpy as np
 
-    vectors = np.zeros((len(texts), embedder.dim), dtype=np.float32)
-    missing = np.ones(len(texts), dtype=bool)
+    known = np.flatnonzero(posts.collected <= min(second, NEVER - 1))
+    return int(known[-TEXT_WINDOW]) if len(known) > TEXT_WINDOW else 0
+
+
+def vectors_of(frame: pd.DataFrame, posts: Posts, embedder: Embedder, start: int = 0) -> np.ndarray:
+    """(n, dim) unit vectors: stored ones (columns `embedding`, `embedder`) of this embedder, the rest embedded now.
+
+    Rows before `start` are zero."""
+    import numpy as np
+
+    vectors = np.zeros((len(posts), embedder.dim), dtype=np.float32)
+    missing = np.arange(len(posts)) >= start
     if {"embedding", "embedder"} <= set(frame.columns):
-        for row, (name, stored) in enumerate(zip(frame["embedder"], frame["embedding"], strict=True)):
-            if name == embedder.name and stored is not None and np.size(stored) == embedder.dim:
-                vector = np.asarray(stored, dtype=np.float32)
+        stored = frame[["embedder", "embedding"]].iloc[posts.order[start:]]
+        for row, (name, value) in enumerate(zip(stored["embedder"], stored["embedding"], strict=True), start):
+            if name == embedder.name and value is not None and np.size(value) == embedder.dim:
+                vector = np.asarray(value, dtype=np.float32)
                 norm = float(np.linalg.norm(vector))
                 vectors[row] = vector / norm if norm > 0 else vector
                 missing[row] = False
     rows = np.flatnonzero(missing)
     if len(rows):
-        vectors[rows] = embedder.embed([texts[row] for row in rows])
+        vectors[rows] = embedder.embed([posts.texts[row] for row in rows])
     return vectors
 
 

@@ -107,7 +107,7 @@ def read_posts(frame: pd.DataFrame, zone: str) -> Posts:
             "topic": _strings(frame, "topic"),
             "hook": hooks,
             "mention": np.array([_first_mention(text) for text in texts], dtype=object),
-            "hours": np.array([str(int(hour) // HOURS_PER_SLOT_GROUP) for hour in columns["hour"]], dtype=object),
+            "hours": (columns["hour"].astype(int) // HOURS_PER_SLOT_GROUP).astype(str).astype(object),
         },
         targets=_targets(frame),
     )
@@ -179,6 +179,8 @@ def _post_types(frame: pd.DataFrame, texts: tuple[str, ...]) -> np.ndarray:
     import numpy as np
 
     stored = _strings(frame, "decision_type")
+    if (stored != "").all():
+        return stored
     read = [
         "reply" if text.lstrip().startswith("@") else "repost" if text.startswith("RT @") else "single"
         for text in texts
@@ -187,7 +189,7 @@ def _post_types(frame: pd.DataFrame, texts: tuple[str, ...]) -> np.ndarray:
 
 
 def _first_mention(text: str) -> str:
-    found = _MENTION.search(text)
+    found = _MENTION.search(text) if "@" in text else None
     return found.group(1).lower() if found else ""
 
 
@@ -225,9 +227,12 @@ def _counts(frame: pd.DataFrame, column: str) -> np.ndarray:
 
 def _strings(frame: pd.DataFrame, column: str) -> np.ndarray:
     import numpy as np
+    import pandas as pd
 
     if column not in frame.columns:
         return np.full(len(frame), "", dtype=object)
     values = frame[column]
+    if isinstance(values.dtype, pd.StringDtype):
+        return values.fillna("").to_numpy(dtype=object)
     filled = values.astype(object).where(values.notna(), "")
     return np.array([str(value) for value in filled], dtype=object)

@@ -46,22 +46,27 @@ def _words(text: str) -> list[str]:
 
 
 class TermTable:
-    """Which text holds which term, counted once so that a refit only selects rows. Nothing is fitted here."""
+    """Which text holds which term, counted once so that a refit only selects rows. Nothing is fitted here.
 
-    def __init__(self, texts: Sequence[str]) -> None:
+    Texts before `start` are not looked at: their rows are empty. Columns are in the order of the terms themselves, so that a
+    fit sums in the same order whatever other texts the table holds.
+    """
+
+    def __init__(self, texts: Sequence[str], start: int = 0) -> None:
         import numpy as np
         from scipy import sparse
 
         index: dict[str, int] = {}
         columns: list[int] = []
-        starts = [0]
-        for text in texts:
+        bounds = [0] * (start + 1)
+        for text in texts[start:]:
             columns += [index.setdefault(term, len(index)) for term in terms(text)]
-            starts.append(len(columns))
-        self.terms: list[str] = list(index)
+            bounds.append(len(columns))
+        self.terms: list[str] = sorted(index)
+        place = np.empty(len(index), dtype=np.int32)
+        place[[index[term] for term in self.terms]] = np.arange(len(index))
         self.rows: Any = sparse.csr_matrix(
-            (np.ones(len(columns)), np.array(columns, dtype=np.int32), np.array(starts, dtype=np.int64)),
-            shape=(len(starts) - 1, len(index)),
+            (np.ones(len(columns)), place[columns], np.array(bounds, dtype=np.int64)), shape=(len(texts), len(index))
         )
 
 

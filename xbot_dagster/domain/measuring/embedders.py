@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from xbot_dagster.errors import UserError
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 _LINK: Final = re.compile(r"https?://\S+|\bwww\.\S+", re.IGNORECASE)
-_SPACE: Final = re.compile(r"\s+")
+_CHUNK: Final = 4096  # texts embedded at a time: what bounds the memory
 
 
 class EmbedderMismatch(UserError):
@@ -61,7 +62,7 @@ def embed_one(embedder: Embedder, text: str) -> Embedding | None:
 
 def without_links(text: str) -> str:
     """The text that is embedded: links removed (a bare link says nothing about the topic), white space squeezed."""
-    return _SPACE.sub(" ", _LINK.sub(" ", text)).strip()
+    return " ".join(_LINK.sub(" ", text).split())
 
 
 def novelty(candidate: Embedding, earlier: Sequence[Embedding]) -> float:
@@ -96,18 +97,23 @@ class WordLlamaEmbedder:
     def embed(self, texts: Sequence[str]) -> np.ndarray:
         """See `Embedder.embed`. Raises EmbedderUnavailable if the wheel came without its weights."""
         import numpy as np
+        from scipy import sparse
 
         model = _wordllama()
         rows = np.zeros((len(texts), self.dim), dtype=np.float32)
-        cleaned = [without_links(text) for text in texts]
-        # Pooled text by text: the library pools padded batches, where a row's last bits depend on its neighbours.
-        for position, encoding in enumerate(model.tokenizer.encode_batch(cleaned, add_special_tokens=False)):
-            ids = [index for index, real in zip(encoding.ids, encoding.attention_mask, strict=True) if real]
-            if ids:
-                mean = model.embedding[ids].mean(axis=0)
-                norm = float(np.linalg.norm(mean))
-                if norm > 0:
-                    rows[position] = mean / norm
+        for start in range(0, len(texts), _CHUNK):
+            cleaned = [without_links(text) for text in texts[start : start + _CHUNK]]
+            words = [encoding.ids for encoding in model.tokenizer.encode_batch_fast(cleaned, add_special_tokens=False)]
+            bounds = np.cumsum([0, *map(len, words)])
+            ids = np.fromiter(chain.from_iterable(words), np.int32, count=bounds[-1])
+            counts = sparse.csr_matrix(
+                (np.ones(len(ids), dtype=np.float32), ids, bounds), shape=(len(words), len(model.embedding))
+            )
+            # A row adds up the vectors of its own words in their order: no text's bits depend on its neighbours, as they do
+            # where the library pools padded batches. The length of the sum is taken away, so that it need not be a mean.
+            pooled = counts @ model.embedding
+            norms = np.linalg.norm(pooled, axis=1, keepdims=True)
+            np.divide(pooled, norms, out=rows[start : start + _CHUNK], where=norms > 0)
         return rows
 
 
@@ -130,8 +136,10 @@ def _wordllama() -> Any:
         root.setLevel(level)
     try:
         # The tokenizer lies in `tokenizers/`, where the library only looks when it is told that this is its cache.
-        return wordllama.WordLlama.load(cache_dir=Path(wordllama.__file__).parent, dim=256, disable_download=True)
+        model = wordllama.WordLlama.load(cache_dir=Path(wordllama.__file__).parent, dim=256, disable_download=True)
     except FileNotFoundError as error:
         raise EmbedderUnavailable(
             "The weights of wordllama are missing from its wheel.", "Reinstall the package wordllama."
         ) from error
+    model.tokenizer.no_padding()
+    return model
