@@ -38,9 +38,11 @@ _ACCOUNTS = text(
             ORDER BY p.posted_at DESC LIMIT 1) AS last_post_at,
            (SELECT count(*) FROM posted_decisions p
             WHERE p.account = a.account AND p.posted_at > xbot_now() - interval '4 hours') AS posts_4h,
-           (SELECT count(*) FROM posted_decisions p JOIN content_metadata c ON c.decision_id = p.decision_id
-            WHERE p.account = a.account AND c.decision_type <> 'reply'
-              AND p.posted_at >= date_trunc('day', xbot_now() AT TIME ZONE a.zone) AT TIME ZONE a.zone) AS posted_today,
+           -- No join: what a day of an account holds cannot be estimated, and a join would read every decision.
+           (SELECT count(*) FROM posted_decisions p
+            WHERE p.account = a.account
+              AND p.posted_at >= date_trunc('day', xbot_now() AT TIME ZONE a.zone) AT TIME ZONE a.zone
+              AND (SELECT c.decision_type FROM content_metadata c WHERE c.decision_id = p.decision_id) <> 'reply') AS posted_today,
            coalesce(o.overdue, 0) AS overdue_passes,
            (SELECT count(*) FROM content_candidates k
             WHERE k.account = a.account AND k.state = 'fresh' AND k.expires_at > xbot_now()) AS fresh_candidates,
