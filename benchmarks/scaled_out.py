@@ -7,8 +7,8 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,16 @@ def until(condition: Callable[[], Any], what: str, seconds: float = PATIENCE_SEC
     while not (found := condition()):
         assert time.monotonic() < deadline, f"still waiting: {what}"
         time.sleep(0.1)
+    return found
+
+
+def living(processes: Iterable[psutil.Process]) -> list[psutil.Process]:
+    """Those that still run; one that has ended and that nobody has waited for does not."""
+    found = []
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            if process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
     return found
 
 
@@ -151,7 +161,7 @@ class Place:
             if process.poll() is None:
                 tree = started.tree()
                 started.end()
-                assert [p for p in tree if p.is_running() and p.status() != psutil.STATUS_ZOMBIE] == [], "orphans"
+                assert living(tree) == [], "orphans"
 
     def worker_of(self, run_id: str) -> store.Worker | None:
         """The worker that executes a run now."""

@@ -8,6 +8,8 @@ import os
 import sys
 import threading
 import time
+from importlib import import_module
+from pkgutil import iter_modules
 from typing import Any
 
 from celery import Celery, signals
@@ -75,8 +77,12 @@ _presence: Presence | None = None
 
 @signals.worker_init.connect
 def _warm_up(**_: Any) -> None:
-    """Load the definitions before the child processes are forked, so that no run waits for imports."""
+    """Load the definitions and their stages before the child processes are forked, so that no run waits for imports."""
     import xbot_dagster.definitions  # noqa: F401
+    from xbot_dagster import stages
+
+    for module in iter_modules(stages.__path__):
+        import_module(f"{stages.__name__}.{module.name}")
 
 
 @signals.worker_process_init.connect

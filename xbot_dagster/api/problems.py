@@ -8,11 +8,12 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
-from sqlalchemy.exc import DataError, DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DataError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 
 from xbot_dagster import errors
+from xbot_dagster.store.engine import database_trouble
 
 logger = logging.getLogger("xbot.api")
 
@@ -137,8 +138,9 @@ def install(app: FastAPI) -> None:
     def _database(request: Request, error: DBAPIError) -> JSONResponse:
         if isinstance(error, DataError):
             return problem_response(request, 422, "The database cannot store that value.")
-        if isinstance(error, OperationalError | InterfaceError) or error.connection_invalidated:
-            return _unavailable(request)
+        known = database_trouble(error)
+        if known is not None:
+            return problem_response(request, 503, known.message, known.hint, {"Retry-After": "5"})
         return _defect(request, error)
 
     @app.exception_handler(PoolTimeout)

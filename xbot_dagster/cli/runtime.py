@@ -41,8 +41,18 @@ def group(help: str) -> typer.Typer:
 @contextmanager
 def deployment(settings: Settings | None = None) -> Iterator[Opened]:
     """The deployment named by the environment, opened for this command."""
-    with opened(settings or load_settings(), actor=f"cli:{actor()}") as found:
-        yield found
+    from sqlalchemy.exc import DBAPIError
+
+    from xbot_dagster.store.engine import database_trouble
+
+    try:
+        with opened(settings or load_settings(), actor=f"cli:{actor()}") as found:
+            yield found
+    except DBAPIError as error:
+        known = database_trouble(error)
+        if known is None:
+            raise
+        raise known from None
 
 
 def actor() -> str:

@@ -5,11 +5,12 @@ from typing import Any
 
 import dagster as dg
 from sqlalchemy import Connection
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError
 
 from xbot_dagster.errors import DatabaseError, HomeError
 from xbot_dagster.resources.database import Database
 from xbot_dagster.store import ticks
+from xbot_dagster.store.engine import database_trouble
 
 # What is due is decided by rows and kill switches, not by whether a person switched a sensor on.
 RUNNING = dg.DefaultSensorStatus.RUNNING
@@ -52,10 +53,11 @@ def ask(
             return answer
     except (DatabaseError, HomeError) as error:
         return dg.SkipReason(f"degraded: {error}")
-    except OperationalError as error:
-        return dg.SkipReason(
-            f"degraded: the database does not answer ({type(error.orig).__name__}); nothing is done until it does."
-        )
+    except DBAPIError as error:
+        known = database_trouble(error)
+        if known is None:
+            raise
+        return dg.SkipReason(f"degraded: {known}")
 
 
 def _under_way(instance: dg.DagsterInstance, job: str) -> bool:

@@ -112,6 +112,9 @@ def _database(opened: Reached, conn: Connection) -> Iterator[Check]:
         vector or "missing",
         "CREATE EXTENSION vector;" if not vector else "",
     )
+    read_only = conn.execute(text("SHOW transaction_read_only")).scalar_one() == "on"
+    if read_only:
+        yield Check("database", "takes writes", "fail", "read-only", "Point DATABASE_URL at the primary.")
     applied = sum(m.applied for m in migrations.status(opened.engine))
     yield Check("database", "schema", "ok", f"{applied} migrations applied")
     stamp = opened.stamp

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Engine, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError
 
 from xbot_dagster.clock import Clock
 from xbot_dagster.domain import alerting
@@ -15,6 +15,7 @@ from xbot_dagster.settings import Settings
 from xbot_dagster.stages import presence
 from xbot_dagster.store import condition, figures, usage
 from xbot_dagster.store.cache import Cache
+from xbot_dagster.store.engine import database_trouble
 
 
 @dataclass(frozen=True)
@@ -43,8 +44,11 @@ def read(engine: Engine | None, clock: Clock, settings: Settings, cache: Cache, 
     if engine is not None:
         try:
             return _with_database(engine, now, settings, redis, problems)
-        except OperationalError as error:
-            why_down = str(error.orig).strip().splitlines()[-1] if error.orig else "no answer"
+        except DBAPIError as error:
+            known = database_trouble(error)
+            if known is None:
+                raise
+            why_down = str(error.orig).strip().splitlines()[-1] if error.orig else known.message
     problems.append(f"The database does not answer: {why_down} (xbot doctor database).")
     return Health(now, redis, False, None, None, None, None, tuple(problems))
 
@@ -55,6 +59,8 @@ def _with_database(engine: Engine, now: datetime, settings: Settings, redis: boo
         facts = condition.read(conn, settings, day)
         loop = figures.loop(conn, day)
         problems += presence.trouble(conn, settings)
+        if conn.execute(text("SHOW transaction_read_only")).scalar_one() == "on":
+            problems.append("The database takes no writes: it is read-only (xbot doctor database).")
         bandits = conn.execute(text("SELECT count(*) FROM bandit_arms WHERE scope <> 'policy'")).scalar_one()
         standing = conn.execute(
             text("SELECT message, fix FROM alerts WHERE state <> 'closed' AND severity = 'critical' ORDER BY id")

@@ -10,12 +10,13 @@ from importlib.resources import files
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from xbot_dagster import __version__
 from xbot_dagster.clock import Clock
 from xbot_dagster.settings import Settings
 from xbot_dagster.store import workers
+from xbot_dagster.store.engine import database_trouble
 from xbot_dagster.store.workers import Worker
 
 log = logging.getLogger("xbot")
@@ -65,7 +66,8 @@ class Presence(threading.Thread):
                 workers.beat(conn, replace(self._me, skew_s=skew_s, runs=tuple(self._runs())))
         except SQLAlchemyError as error:
             if not self._away:
-                log.warning("[WORKER] ⚠️ the database does not answer (%s)", type(error).__name__)
+                known = database_trouble(error) if isinstance(error, DBAPIError) else None
+                log.warning("[WORKER] ⚠️ %s", known or f"the database does not answer ({type(error).__name__})")
             self._away = True
             return
         self._away = False

@@ -4,7 +4,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
 
 from xbot_dagster.clock import Clock
 from xbot_dagster.errors import DatabaseError
@@ -66,6 +66,24 @@ def for_run(engine: Engine, run_id: str, actor: str) -> Engine:
 def one(conn: Connection, sql: str, **parameters: Any) -> Any:
     """The first row of a query, or None."""
     return conn.execute(text(sql), parameters).first()
+
+
+_READ_ONLY, _DISK_FULL = "25006", "53100"
+
+
+def database_trouble(error: DBAPIError) -> DatabaseError | None:
+    """What a person should hear of a database that cannot serve: gone, read-only, or out of disk. None: the statement is at fault."""
+    state = getattr(error.orig, "sqlstate", None)
+    if state == _READ_ONLY:
+        return DatabaseError(
+            "The database takes no writes: it is read-only.",
+            "Point DATABASE_URL at the primary, or end its default_transaction_read_only.",
+        )
+    if state == _DISK_FULL:
+        return DatabaseError("The disk of the database is full.", "Free space there, then look at: xbot prune")
+    if isinstance(error, OperationalError | InterfaceError) or error.connection_invalidated:
+        return DatabaseError("The database does not answer.", "Run: xbot doctor")
+    return None
 
 
 def check_reachable(engine: Engine) -> None:

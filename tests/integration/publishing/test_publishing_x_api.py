@@ -78,7 +78,8 @@ def test_refusals_keep_their_meaning(httpserver, status, detail, code):
     result, armed = publish(httpserver)
     assert isinstance(result, Rejected)
     assert (result.code, result.message, armed) == (code, detail, [True])
-    assert len(httpserver.log) == 1
+    # An answer that an earlier test did not wait for may still arrive.
+    assert [answer.status_code for _, answer in httpserver.log].count(status) == 1
 
 
 def test_the_rate_limit_names_its_end_and_nothing_sleeps(httpserver):

@@ -12,7 +12,7 @@ import yaml
 from dagster._daemon.monitoring.run_monitoring import monitor_started_run
 from sqlalchemy import Engine
 
-from benchmarks.scaled_out import Place, place, until
+from benchmarks.scaled_out import Place, living, place, until
 from tests.scaleout_world import fixed_valkey
 from xbot_dagster.errors import HomeError
 from xbot_dagster.resources.launcher import celery_options
@@ -73,7 +73,7 @@ def test_two_workers_execute_runs_and_end_without_a_trace(here: Place) -> None:
         assert len(family) >= 5  # the command, two workers, a child each
         assert started.end(signal.SIGINT) == 0
         assert "nothing is left running" in started.said
-        assert [p for p in family if p.is_running()] == []
+        assert living(family) == []
     assert here.present() == []
 
 
