@@ -13,7 +13,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 
 from xbot_dagster import errors
-from xbot_dagster.store.engine import database_trouble
+from xbot_dagster.store.engine import database_trouble, no_answer
 
 logger = logging.getLogger("xbot.api")
 
@@ -139,13 +139,11 @@ def install(app: FastAPI) -> None:
         if isinstance(error, DataError):
             return problem_response(request, 422, "The database cannot store that value.")
         known = database_trouble(error)
-        if known is not None:
-            return problem_response(request, 503, known.message, known.hint, {"Retry-After": "5"})
-        return _defect(request, error)
+        return _user(request, known) if known is not None else _defect(request, error)
 
     @app.exception_handler(PoolTimeout)
     def _busy(request: Request, error: PoolTimeout) -> JSONResponse:
-        return _unavailable(request)
+        return _user(request, no_answer())
 
     @app.exception_handler(Exception)
     def _unforeseen(request: Request, error: Exception) -> JSONResponse:
@@ -154,7 +152,3 @@ def install(app: FastAPI) -> None:
     def _defect(request: Request, error: Exception) -> JSONResponse:
         logger.error("%s %s failed", request.method, request.url.path, exc_info=error)
         return problem_response(request, 500, "The API failed on this request; the reason is in its log.")
-
-
-def _unavailable(request: Request) -> JSONResponse:
-    return problem_response(request, 503, "The database does not answer.", "Run: xbot doctor", {"Retry-After": "5"})

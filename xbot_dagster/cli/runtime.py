@@ -16,6 +16,7 @@ from rich.table import Table
 
 from xbot_dagster.resources.opening import Opened, opened
 from xbot_dagster.settings import Settings, load_settings
+from xbot_dagster.store.engine import said_plainly
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of a table.")]
 AccountName = Annotated[str, typer.Option("--account", help="The account's key.")]
@@ -41,18 +42,8 @@ def group(help: str) -> typer.Typer:
 @contextmanager
 def deployment(settings: Settings | None = None) -> Iterator[Opened]:
     """The deployment named by the environment, opened for this command."""
-    from sqlalchemy.exc import DBAPIError
-
-    from xbot_dagster.store.engine import database_trouble
-
-    try:
-        with opened(settings or load_settings(), actor=f"cli:{actor()}") as found:
-            yield found
-    except DBAPIError as error:
-        known = database_trouble(error)
-        if known is None:
-            raise
-        raise known from None
+    with said_plainly(), opened(settings or load_settings(), actor=f"cli:{actor()}") as found:
+        yield found
 
 
 def actor() -> str:

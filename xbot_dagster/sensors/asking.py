@@ -5,12 +5,11 @@ from typing import Any
 
 import dagster as dg
 from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError
 
 from xbot_dagster.errors import DatabaseError, HomeError
 from xbot_dagster.resources.database import Database
 from xbot_dagster.store import ticks
-from xbot_dagster.store.engine import database_trouble
+from xbot_dagster.store.engine import said_plainly
 
 # What is due is decided by rows and kill switches, not by whether a person switched a sensor on.
 RUNNING = dg.DefaultSensorStatus.RUNNING
@@ -37,7 +36,7 @@ def ask(
 ) -> Any:
     """Ask `question`; a string is the reason for doing nothing. `busy_with` are jobs that must not already be under way."""
     try:
-        with database.engine.begin() as conn:
+        with said_plainly(), database.engine.begin() as conn:
             ticks.need_not_wait_for_the_disk(conn)
             answer = question(conn)
             if not isinstance(answer, str):
@@ -53,11 +52,6 @@ def ask(
             return answer
     except (DatabaseError, HomeError) as error:
         return dg.SkipReason(f"degraded: {error}")
-    except DBAPIError as error:
-        known = database_trouble(error)
-        if known is None:
-            raise
-        return dg.SkipReason(f"degraded: {known}")
 
 
 def _under_way(instance: dg.DagsterInstance, job: str) -> bool:

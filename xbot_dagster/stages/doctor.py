@@ -18,6 +18,7 @@ from xbot_dagster.settings import X_OAUTH1, Settings
 from xbot_dagster.stages import notifying, presence
 from xbot_dagster.store import condition, config, deployment, migrations, sources, usage, workers
 from xbot_dagster.store.cache import Cache
+from xbot_dagster.store.engine import takes_no_writes
 
 Verdict = Literal["ok", "warn", "fail", "note"]
 SECTIONS = ("home", "database", "redis", "workers", "browser", "llm", "x", "content", "api", "alerts", "golive")
@@ -112,8 +113,7 @@ def _database(opened: Reached, conn: Connection) -> Iterator[Check]:
         vector or "missing",
         "CREATE EXTENSION vector;" if not vector else "",
     )
-    read_only = conn.execute(text("SHOW transaction_read_only")).scalar_one() == "on"
-    if read_only:
+    if takes_no_writes(conn):
         yield Check("database", "takes writes", "fail", "read-only", "Point DATABASE_URL at the primary.")
     applied = sum(m.applied for m in migrations.status(opened.engine))
     yield Check("database", "schema", "ok", f"{applied} migrations applied")

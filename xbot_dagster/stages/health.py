@@ -15,7 +15,7 @@ from xbot_dagster.settings import Settings
 from xbot_dagster.stages import presence
 from xbot_dagster.store import condition, figures, usage
 from xbot_dagster.store.cache import Cache
-from xbot_dagster.store.engine import database_trouble
+from xbot_dagster.store.engine import database_trouble, takes_no_writes
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def _with_database(engine: Engine, now: datetime, settings: Settings, redis: boo
         facts = condition.read(conn, settings, day)
         loop = figures.loop(conn, day)
         problems += presence.trouble(conn, settings)
-        if conn.execute(text("SHOW transaction_read_only")).scalar_one() == "on":
+        if takes_no_writes(conn):
             problems.append("The database takes no writes: it is read-only (xbot doctor database).")
         bandits = conn.execute(text("SELECT count(*) FROM bandit_arms WHERE scope <> 'policy'")).scalar_one()
         standing = conn.execute(

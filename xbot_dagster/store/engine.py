@@ -1,5 +1,7 @@
 """Engines whose transactions carry the time of the clock and the Dagster run that writes."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
@@ -82,8 +84,30 @@ def database_trouble(error: DBAPIError) -> DatabaseError | None:
     if state == _DISK_FULL:
         return DatabaseError("The disk of the database is full.", "Free space there, then look at: xbot prune")
     if isinstance(error, OperationalError | InterfaceError) or error.connection_invalidated:
-        return DatabaseError("The database does not answer.", "Run: xbot doctor")
+        return no_answer()
     return None
+
+
+def no_answer() -> DatabaseError:
+    """What to say of a database that is gone, or has no connection left."""
+    return DatabaseError("The database does not answer.", "Run: xbot doctor")
+
+
+@contextmanager
+def said_plainly() -> Iterator[None]:
+    """Raises DatabaseError in place of the driver's words for a database that cannot serve; other faults pass as they are."""
+    try:
+        yield
+    except DBAPIError as error:
+        known = database_trouble(error)
+        if known is None:
+            raise
+        raise known from error
+
+
+def takes_no_writes(conn: Connection) -> bool:
+    """Whether the database is read-only (a standby, or default_transaction_read_only)."""
+    return conn.execute(text("SHOW transaction_read_only")).scalar_one() == "on"
 
 
 def check_reachable(engine: Engine) -> None:

@@ -2,13 +2,12 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import dagster as dg
 import psycopg
 import pytest
 
-from benchmarks.scaled_out import Place, place, until
+from benchmarks.scaled_out import Place, until
 from xbot_dagster.resources.database import Database
 from xbot_dagster.resources.opening import opened
 from xbot_dagster.sensors.due_posts import due_posts
@@ -20,17 +19,6 @@ CREATE FUNCTION no_space() RETURNS trigger LANGUAGE plpgsql AS
 $$ BEGIN RAISE EXCEPTION 'could not extend file: No space left on device' USING ERRCODE = 'disk_full'; END $$;
 CREATE TRIGGER no_space BEFORE INSERT ON {table} FOR EACH ROW EXECUTE FUNCTION no_space()
 """
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("trouble") / "h"
-
-
-@pytest.fixture
-def here(home: Path) -> Iterator[Place]:
-    with place(home) as found:
-        yield found
 
 
 @contextmanager

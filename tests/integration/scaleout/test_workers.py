@@ -2,7 +2,6 @@
 
 import logging
 import signal
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -22,17 +21,6 @@ from xbot_dagster.store import workers
 from xbot_dagster.store.workers import Worker
 
 ROOT = Path(__file__).parents[3]
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("scaleout") / "h"
-
-
-@pytest.fixture
-def here(home: Path) -> Iterator[Place]:
-    with place(home) as found:
-        yield found
 
 
 def test_only_the_launcher_differs_between_the_instance_files() -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from xbot_dagster.domain.learning.predictors_frame import NEVER, STATIC_FEATURES, Posts
+from xbot_dagster.domain.learning.predictors_frame import STATIC_FEATURES, Posts
 from xbot_dagster.domain.learning.predictors_history import (
     CADENCE_FEATURES,
     History,
@@ -76,16 +76,12 @@ class Material:
 
     def known_at(self, second: int) -> np.ndarray:
         """Rows whose outcome had been collected at `second`, in planning order."""
-        import numpy as np
-
-        return np.flatnonzero((self.posts.collected <= second) & (self.posts.collected < NEVER))
+        return self.posts.known_at(second)
 
 
 def text_start(posts: Posts, second: int) -> int:
     """The first row whose text matters to a fit at `second` or later: the text models learn from the newest posts alone."""
-    import numpy as np
-
-    known = np.flatnonzero(posts.collected <= min(second, NEVER - 1))
+    known = posts.known_at(second)
     return int(known[-TEXT_WINDOW]) if len(known) > TEXT_WINDOW else 0
 
 

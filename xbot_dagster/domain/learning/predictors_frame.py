@@ -70,6 +70,12 @@ class Posts:
     def __len__(self) -> int:
         return len(self.texts)
 
+    def known_at(self, second: int) -> np.ndarray:
+        """Rows whose outcome had been collected at `second`, in planning order."""
+        import numpy as np
+
+        return np.flatnonzero((self.collected <= second) & (self.collected < NEVER))
+
 
 def read_posts(frame: pd.DataFrame, zone: str) -> Posts:
     """Read a training frame or a frame of planned posts. Raises FrameError, features.UnknownZone."""
