@@ -91,12 +91,11 @@ def chain_config(live: LiveConfig, account: Account, embedder: str, raw_content:
 
 
 def judge(conn: Connection, judged: Judged, with_config: ChainConfig) -> ChainResult:
-    """Run the chain on one text and log each verdict. Writes nothing."""
+    """Run the chain on one text. Writes nothing; logs a line per verdict, in one record: Dagster stores each record as an event."""
     result = chain.run(
         judged.parts, StoredFacts(conn, judged), with_config, reply_to=judged.reply_to, moderation=judged.moderation
     )
-    for verdict in result.verdicts:
-        log.info(verdict.line(judged.decision_id))
+    log.info("\n".join(verdict.line(judged.decision_id) for verdict in result.verdicts))
     return result
 
 

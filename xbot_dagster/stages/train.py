@@ -81,6 +81,7 @@ def run(
     if not fresh:
         return _nothing(account, kind, day, "no new outcome since the last version")
     query = FrameQuery(account, settings.simulated, now, features.version())
+    frames.keep_months(engine, query)
     frame = frames.training_frame(engine, query)
     fit = _fitter(kind, now, state, zone, embedder or WordLlamaEmbedder())
     trained = fit(frame)

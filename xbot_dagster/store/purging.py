@@ -29,8 +29,10 @@ class TheirPost:
     text: str
 
 
+_MONTH_OF_POST = "DELETE FROM training_months m USING posted_decisions p WHERE m.account = p.account AND m.month = date_trunc('month', p.posted_at, 'UTC')"
 # Every place where a decision's words are kept, with how they are taken out.
 _OWN = {
+    "training_months": f"{_MONTH_OF_POST} AND p.decision_id = :id",
     "content_metadata": "UPDATE content_metadata SET text = :removed, embedding = NULL, embedder = NULL, content_hash = NULL, "
     "updated_at = xbot_now() WHERE decision_id = :id",
     "posted_decisions": "UPDATE posted_decisions SET text = :removed, next_pass = NULL, next_due_at = NULL, "
@@ -48,6 +50,7 @@ _OWN = {
     "AND (alerts.subject = t.tweet_id OR position(t.tweet_id IN alerts.message) > 0))",
 }
 _PEOPLE = {
+    "training_months": f"{_MONTH_OF_POST} AND p.text ~* :mention",
     "reply_targets": "DELETE FROM reply_targets WHERE lower(target_username) = lower(:handle)",
     "cancelled_replies": "UPDATE content_metadata SET status = 'cancelled', status_reason = 'removed on request', updated_at = xbot_now() "
     f"WHERE lower(target_username) = lower(:handle) AND status IN {_OPEN}",

@@ -66,7 +66,7 @@ def test_a_day_is_filled_with_everything_that_explains_it(parts: Parts, caplog: 
     assert rows(engine, "SELECT count(*) FROM decision_choices WHERE shadow->>'policy' = 'seed' AND policy = 'growth'")[
         0
     ][0] == len(decisions)
-    lines = [record.message for record in caplog.records]
+    lines = [line for record in caplog.records for line in record.message.splitlines()]
     assert sum(line.startswith("[PLAN_JOB] ✅ Synthetic content queued decision_id=") for line in lines) >= 7
     assert any(line.startswith("[GATE_CHAIN] gate=duplicate verdict=pass score=") for line in lines)
     assert "[OPENAI] using budgeted client purpose=content_generation model=gpt-4o-mini" in lines
