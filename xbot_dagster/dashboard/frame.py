@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from fastapi import Request
 from nicegui import run, ui
-from sqlalchemy.exc import OperationalError
 
 from xbot_dagster.api.auth import Caller
 from xbot_dagster.api.service import Service
@@ -19,6 +18,7 @@ from xbot_dagster.domain.alerting import Facts, why_not_posting
 from xbot_dagster.errors import NotFound, UserError
 from xbot_dagster.store import alerts, condition, config, deployment
 from xbot_dagster.store.deployment import Account
+from xbot_dagster.store.engine import said_plainly
 
 PAGES = (
     ("today", "/", "Today"),
@@ -95,8 +95,9 @@ def page(service: Service, path: str, active: str, title: str) -> Callable[[Call
             caller = visitor(request, service.settings) or Caller("nobody", admin=False, via="local")
             try:
                 host = request.url.hostname or service.settings.XBOT_HOST
-                view = await run.io_bound(_view, service, caller, request.query_params.get("account"), host)
-            except (UserError, OperationalError) as error:
+                with said_plainly():
+                    view = await run.io_bound(_view, service, caller, request.query_params.get("account"), host)
+            except UserError as error:
                 _degraded(title, error)
                 return
             assert view is not None
@@ -117,13 +118,11 @@ def _view(service: Service, caller: Caller, wanted: str | None, host: str) -> Vi
         return View(service, caller, chosen or found[0], tuple(found), host)
 
 
-def _degraded(title: str, error: Exception) -> None:
+def _degraded(title: str, error: UserError) -> None:
     """A page without a database still says what is wrong."""
     ui.add_head_html(head_links() + _SCRIPT)
-    known = isinstance(error, UserError)
-    words = error.message if known else "The database does not answer."
-    hint = error.hint if known else "Run: xbot doctor"
-    body = tag("main", tag("div", tag("h1", title), class_="top"), parts.empty(words, hint), class_="main")
+    said = parts.empty(error.message, error.hint)
+    body = tag("main", tag("div", tag("h1", title), class_="top"), said, class_="main")
     ui.html(tag("div", body, class_="shell"), sanitize=False)
     ui.timer(5.0, lambda: ui.navigate.reload(), once=True)
 

@@ -8,7 +8,8 @@ from nicegui import run, ui
 
 from xbot_dagster.dashboard.markup import Html
 from xbot_dagster.dashboard.parts import empty
-from xbot_dagster.errors import UserError
+from xbot_dagster.errors import DatabaseError, UserError
+from xbot_dagster.store.engine import said_plainly
 
 REFRESH_SECONDS = 5.0
 
@@ -49,14 +50,13 @@ class Block:
             self.box.set_content(content)
 
     def _rendered(self) -> str:
-        from sqlalchemy.exc import OperationalError
-
         try:
-            return self.render()
+            with said_plainly():
+                return self.render()
+        except DatabaseError as error:
+            return empty(error.message, "It is asked again every few seconds.", "xbot doctor")
         except UserError as error:
             return empty(error.message, error.hint)
-        except OperationalError:
-            return empty("The database does not answer.", "It is asked again every few seconds.", "xbot doctor")
 
 
 def inform(words: str, kind: Any = "positive") -> None:

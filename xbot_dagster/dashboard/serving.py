@@ -11,7 +11,6 @@ from ipaddress import ip_address
 
 from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
-from sqlalchemy.exc import OperationalError
 
 from xbot_dagster.api.app import create_app
 from xbot_dagster.api.disconnects import Disconnects
@@ -24,6 +23,7 @@ from xbot_dagster.resources.opening import Opened, opened
 from xbot_dagster.settings import Settings
 from xbot_dagster.stages import alerts
 from xbot_dagster.stages.notifying import AppriseNotifier
+from xbot_dagster.store.engine import said_plainly
 
 logger = logging.getLogger("xbot")
 
@@ -85,9 +85,10 @@ def watch(service: Service, stopped: threading.Event, seconds: float = 60.0) -> 
     notifier = AppriseNotifier(service.settings)
     while not stopped.wait(seconds):
         try:
-            alerts.watch(service.engine, service.opened().clock, service.settings, notifier)
-        except (UserError, OperationalError) as error:
-            logger.warning("[ALERT] ⚠️ The watch could not look: %s", type(error).__name__)
+            with said_plainly():
+                alerts.watch(service.engine, service.opened().clock, service.settings, notifier)
+        except UserError as error:
+            logger.warning("[ALERT] ⚠️ The watch could not look: %s", error.message)
 
 
 def serve(settings: Settings, launcher: Launcher) -> None:

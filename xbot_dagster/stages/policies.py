@@ -66,11 +66,12 @@ class LoadedPolicy:
 
 
 class Policies:
-    """The policies of every account of a deployment. One instance serves one run; it keeps what it loaded."""
+    """The policies of every account of a deployment. One instance serves one run; it keeps those of the account asked for last."""
 
     def __init__(self, engine: Engine, clock: Clock, settings: Settings, cache: Cache | None = None) -> None:
         self._engine, self._clock, self._settings, self._cache = engine, clock, settings, cache
-        self._kept: dict[tuple[str, str], LoadedPolicy] = {}
+        self._kept: dict[str, LoadedPolicy] = {}
+        self._kept_of: str | None = None
 
     def steering(self, account: str) -> Policy:
         """The policy whose choices are carried out: growth where `learning_engine_v2` is true, else seed."""
@@ -94,10 +95,12 @@ class Policies:
         """One policy as stored. A state that cannot be read is replaced by the prior, and the log says so."""
         with self._engine.begin() as conn:
             head = store.policy_head(conn, account, name)
-            kept = self._kept.get((account, name))
+            if self._kept_of != account:
+                self._kept, self._kept_of = {}, account
+            kept = self._kept.get(name)
             if kept is None or kept.version != (head.version if head else 0):
                 kept = self._read(conn, account, name, head)
-                self._kept[(account, name)] = kept
+                self._kept[name] = kept
         return kept
 
     def _read(self, conn: Connection, account: str, name: str, head: store.PolicyHead | None) -> LoadedPolicy:

@@ -87,9 +87,11 @@ def run(
     total = RefreshReport()
     with engine.begin() as conn:
         expired, returned = store.expire(conn), store.return_abandoned(conn)
-    for account in sorted({source.account for source in wanted}):
+    by_account: dict[str, list[Reading]] = {source.account: [] for source in wanted}
+    for reading in readings:
+        by_account[reading.source.account].append(reading)
+    for account, mine in sorted(by_account.items()):
         with engine.begin() as conn:
-            mine = [reading for reading in readings if reading.source.account == account]
             total = _merge(total, _store(conn, settings, account, mine, clock.now()))
             queue = store.fresh(conn, account, limit=10_000)
             shortage.close_when_over(conn, account, config.read_config(conn, settings, account).topics_allowed)
