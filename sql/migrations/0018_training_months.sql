@@ -7,7 +7,7 @@ CREATE TABLE IF NOT EXISTS training_months (
     simulated boolean NOT NULL,
     feature_version text NOT NULL,
     month date NOT NULL CHECK (extract(day FROM month) = 1),
-    feature_names text NOT NULL,
+    layout text NOT NULL,
     payload bytea NOT NULL,
     PRIMARY KEY (account, simulated, feature_version, month)
 );

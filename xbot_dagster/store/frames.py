@@ -47,12 +47,12 @@ ORDER BY p.posted_at, p.decision_id
 """
 _NAMES = """
 SELECT key FROM (SELECT features FROM post_features WHERE account = {account} AND feature_version = {feature_version}
-                 ORDER BY decision_id LIMIT 1) AS sample, jsonb_object_keys(features) WITH ORDINALITY AS k(key, place)
+                 ORDER BY posted_day LIMIT 1) AS sample, jsonb_object_keys(features) WITH ORDINALITY AS k(key, place)
 ORDER BY place
 """
 _UP_TO_DATE = """
 SELECT {columns} FROM training_months m WHERE m.account = {account} AND m.simulated = {simulated}
-AND m.feature_version = {feature_version} AND m.feature_names = {names} AND m.month >= {first} AND m.month <= {last}
+AND m.feature_version = {feature_version} AND m.layout = {layout} AND m.month >= {first} AND m.month <= {last}
 AND NOT EXISTS (SELECT FROM training_changes n WHERE n.account = m.account AND n.simulated = m.simulated AND n.month = m.month)
 ORDER BY m.month
 """
@@ -60,6 +60,7 @@ _FIRST_POST = "SELECT min(posted_at) AS at FROM posted_decisions WHERE account =
 _MEASURED = (
     "collected_at", "impressions", "engagements", "likes", "retweets", "replies", "profile_visits", "link_clicks", "follows",
 )  # fmt: skip
+_COLUMNS = 1  # what `_ROWS` selects: to be raised with it, or months of the old columns would meet new ones
 _BEGINNING = datetime(1, 1, 1, tzinfo=UTC)
 # A month is put aside when its last post is so old that its outcomes are in; what comes later is noted and read all the same.
 _OVER_AFTER = timedelta(days=31)
@@ -105,8 +106,7 @@ def keep_months(engine: Engine, query: FrameQuery) -> int:
     """Put the months aside that were over by `query.as_of` and are not kept, or no longer up to date; returns how many."""
     from adbc_driver_manager import Error
 
-    last, kept = _month_of(query.as_of - _OVER_AFTER), 0
-    last = _month_of(last - timedelta(days=1))
+    last, kept = _month_of(_month_of(query.as_of - _OVER_AFTER) - timedelta(days=1)), 0
     while True:
         try:
             with _snapshot(engine, query) as reader:
@@ -157,8 +157,10 @@ class _Reader:
 
     def __init__(self, cursor: Any, query: FrameQuery) -> None:
         self._cursor, self._query, self._one_at_a_time = cursor, query, Lock()
+        self._layout = ""
         self.names: list[str] = self._table(_NAMES).column("key").to_pylist()
         self.width = len(self.names)
+        self._layout = f"{_COLUMNS} {','.join(self.names)}"
 
     def posts(self) -> Iterator[pa.Table]:
         """All posts the query may ask for, oldest first, in parts, whatever is known of them."""
@@ -207,7 +209,7 @@ class _Reader:
                 "simulated": [query.simulated] * len(days),
                 "feature_version": [query.feature_version] * len(days),
                 "month": pa.array(days, pa.date32()),
-                "feature_names": [",".join(self.names)] * len(days),
+                "layout": [self._layout] * len(days),
                 "payload": pa.array(payloads, pa.binary()),
             }
         )
@@ -230,7 +232,7 @@ class _Reader:
 
         try:
             return pa.ipc.open_stream(payload.as_buffer()).read_all()
-        except pa.ArrowInvalid as error:
+        except (pa.ArrowInvalid, OSError) as error:
             log.warning("[LEARN_JOB] ⚠️ The kept month %s cannot be read (%s): its tables are.", month.date(), error)
             return self._joined(month, _after(month))
 
@@ -243,12 +245,11 @@ class _Reader:
         """The query with its values as quoted literals: the driver's bulk path takes no parameters."""
         from psycopg import sql
 
-        query_ = self._query
         known = {
-            "account": query_.account,
-            "simulated": query_.simulated,
-            "feature_version": query_.feature_version,
-            "names": ",".join(self.names) if "{names}" in query else "",
+            "account": self._query.account,
+            "simulated": self._query.simulated,
+            "feature_version": self._query.feature_version,
+            "layout": self._layout,
         }
         literals: dict[str, sql.Composable] = {
             name: sql.SQL(", ").join(map(sql.Identifier, value)) if name == "columns" else sql.Literal(value)

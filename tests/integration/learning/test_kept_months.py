@@ -52,7 +52,7 @@ def _frames(engine, query) -> tuple[pd.DataFrame, pd.DataFrame]:
         for row in aside:
             conn.execute(
                 text(
-                    "INSERT INTO training_months VALUES (:account, :simulated, :feature_version, :month, :feature_names, :payload)"
+                    "INSERT INTO training_months VALUES (:account, :simulated, :feature_version, :month, :layout, :payload)"
                 ),
                 dict(row._mapping),
             )
@@ -169,6 +169,14 @@ def test_a_broken_month_is_read_from_its_tables(engine, clock, months, caplog):
     with caplog.at_level(logging.WARNING, "xbot"):
         pd.testing.assert_frame_equal(frames.training_frame(engine, _query(clock.now())), sound)
     assert "2026-08-01 cannot be read" in caplog.text
+
+
+def test_a_month_of_other_columns_is_read_from_its_tables(engine, clock, months):
+    sound = _same(engine, _query(clock.now()))
+    with engine.begin() as conn:
+        conn.execute(text("UPDATE training_months SET layout = '0 words', payload = 'of an older version'"))
+    pd.testing.assert_frame_equal(frames.training_frame(engine, _query(clock.now())), sound)
+    assert frames.keep_months(engine, _query(clock.now())) == 3
 
 
 def test_removed_words_leave_with_their_month(engine, clock, months):
