@@ -1,6 +1,8 @@
 """The home and its services: shared by processes, surviving a crash, ended by the last user; bad input in one sentence."""
 
 import json
+import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -123,6 +125,23 @@ def test_a_half_created_database_directory_is_named_and_kept(home: Home) -> None
     with pytest.raises(HomeError, match=r"half-created.*Remove"):
         postgres.start(home.postgres)
     assert (home.postgres / "PG_VERSION").exists()
+
+
+@pytest.mark.skipif(
+    os.getuid() != 0, reason="only root's copies change owner, and only root's server runs as somebody else"
+)
+def test_a_copy_that_lost_its_owner_is_named_with_the_way_back(home: Home, tmp_path: Path) -> None:
+    home.prepare()
+    postgres.start(home.postgres)
+    postgres.stop(home.postgres)
+    copy = tmp_path / "copy"
+    shutil.copytree(home.postgres, copy)
+    with pytest.raises(HomeError, match="copied without their owner") as refused:
+        postgres.start(copy)
+    assert refused.value.hint.startswith("Run: chown -R ")
+    subprocess.run(refused.value.hint.removeprefix("Run: ").split(), check=True)
+    postgres.start(copy)
+    postgres.stop(copy)
 
 
 def test_a_home_whose_path_is_too_long_is_named(tmp_path: Path) -> None:

@@ -49,11 +49,13 @@ def start(data: Path) -> str:
         )
     # The library remembers servers by path; a server stopped by another process must be started anew.
     PostgresServer._instances.pop(data.resolve(), None)
+    log = data / "log"
+    told = log.stat().st_size if log.exists() else 0
     try:
         server = _start_patiently(get_server, data)
     except (subprocess.SubprocessError, RuntimeError, OSError, AssertionError) as error:
-        log = data / "log"
-        said = log.read_text(errors="replace") if log.exists() else _last_error.message or str(error)
+        _refuse_foreign_files(data)
+        said = log.read_bytes()[told:].decode(errors="replace") if log.exists() else _last_error.message
         reason = next(
             (line for line in reversed(said.strip().splitlines()) if "error" in line.lower() or "FATAL" in line),
             str(error),
@@ -64,6 +66,18 @@ def start(data: Path) -> str:
     info = server.get_postmaster_info()
     assert info.socket_dir is not None
     return str(info.socket_dir)
+
+
+def _refuse_foreign_files(data: Path) -> None:
+    """Raises HomeError where a copy has lost its owner: as root, the server runs as a user of its own, who could not read it."""
+    inside = data / "PG_VERSION"
+    if not inside.exists() or inside.stat().st_uid == data.stat().st_uid:
+        return
+    owner = data.stat()
+    raise HomeError(
+        f"The files in {data} belong to another user than their server: they were copied without their owner.",
+        f"Run: chown -R {owner.st_uid}:{owner.st_gid} {data}",
+    )
 
 
 def _start_patiently(get_server: Callable[..., Any], data: Path) -> Any:
