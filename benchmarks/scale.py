@@ -5,6 +5,9 @@ longest_seconds, cpu_seconds, statements`, and over all `cost_ratio_1000_vs_10` 
 against that at ten), `tick_seconds_1000` (the longest run of the posting job at the most accounts) and `sensor_ms_5m` (the slowest
 sensor or schedule of `sensors` on five million decisions of 1,000 accounts).
 
+An account plans two posts a day, unless told otherwise: no account may say what another has said, and the sandbox's writer has no more
+than some thousand different things to say.
+
 The loop is the rehearsal's: the shipped sensors, schedules and jobs on embedded Postgres and Valkey, the sandbox's `recorded`
 publisher in the browser's place. Accounts live in zones around the world, as those of a real deployment would.
 """
@@ -182,7 +185,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--accounts", default="1,10,100,1000", help="numbers of accounts, separated by commas")
     parser.add_argument("--days", type=float, default=2.0, help="simulated days for each number")
-    parser.add_argument("--posts-per-day", type=int, default=8, help="decisions an account's day gets")
+    parser.add_argument("--posts-per-day", type=int, default=2, help="decisions an account's day gets")
     parser.add_argument("--history", type=int, default=5_000_000, help="decisions under the sensors; 0 leaves them out")
     parser.add_argument("--json", action="store_true", help="one JSON object")
     chosen = parser.parse_args()

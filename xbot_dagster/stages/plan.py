@@ -32,20 +32,20 @@ def needs_planning(conn: Connection, now: datetime, settings: Settings) -> list[
     """Accounts whose local day still lacks decisions, or whose drafts ran out unread."""
     overdue = drafts.accounts_overdue(conn)
     state = _lacking(conn, now, settings)
-    return [account for account, lacking in state.items() if lacking or account in overdue]
+    return [account for account, (lacking, _) in state.items() if lacking or account in overdue]
 
 
-def _lacking(conn: Connection, now: datetime, settings: Settings) -> dict[str, int | None]:
-    """How many decisions each enabled account's local day lacks; None where the LLM is stopped."""
-    found: dict[str, int | None] = {}
+def _lacking(conn: Connection, now: datetime, settings: Settings) -> dict[str, tuple[int | None, str]]:
+    """How many decisions each enabled account's local day lacks, None where the LLM is stopped; and why, where it lacks none."""
+    found: dict[str, tuple[int | None, str]] = {}
     taken = decisions.planning_state(conn)
     configured = config.read_configs(conn, settings, [row.account for row in taken])
     for row in taken:
         live = configured[row.account]
         interval = timedelta(minutes=live.post_interval_min)
         rules = DayRules(row.zone, settings.MAX_POSTS_PER_HOUR, interval, live.quiet_hours, live.posts_per_day)
-        lacking = slots.still_lacking(now, rules, today=row.today, upcoming=row.upcoming)
-        found[row.account] = None if live.stop_llm else lacking
+        lacking = slots.still_lacking(now, rules, today=row.today, upcoming=row.upcoming, made=row.made)
+        found[row.account] = (None if live.stop_llm else lacking, slots.why_full(rules, row.made))
     return found
 
 
@@ -72,8 +72,11 @@ def run(
     with engine.begin() as conn:
         lacking = _lacking(conn, clock.now(), settings)
         chosen = [each for each in deployment.accounts(conn) if accounts is None or each.account in accounts]
-    planned = {each.account: "the day is planned" for each in chosen if lacking[each.account] == 0}
-    report = PlanReport(accounts=len(chosen), skipped=planned)
+    planned = {name: why for name, (count, why) in lacking.items() if count == 0}
+    report = PlanReport(
+        accounts=len(chosen),
+        skipped={each.account: planned[each.account] for each in chosen if each.account in planned},
+    )
     tools = PlanningTools(engine, clock, settings, llm, cache, policies, seed, scorer_for, assign)
     for account in chosen:
         if account.account in planned:

@@ -34,8 +34,6 @@ from xbot_dagster.store.deployment import Account
 
 log = logging.getLogger("xbot")
 
-TRIES = 3  # candidates a slot may burn before it stays empty
-
 
 @dataclass(frozen=True)
 class PlanningTools:
@@ -117,9 +115,9 @@ class Planner:
             waiting = candidate_store.fresh(conn, name, topics=self.live.topics_allowed)
             pending = decisions.pending_posts(conn, name, self.account.zone)
             shortage.close_when_over(conn, name, self.live.topics_allowed)
-        need = slots.still_needed(self.now, self.rules, held.slots)
+        need = slots.still_needed(self.now, self.rules, held.slots, held.made)
         if need == 0:
-            return PlanReport(skipped={name: "the day is planned"})
+            return PlanReport(skipped={name: slots.why_full(self.rules, held.made)})
         if not waiting:
             with self.tools.engine.begin() as conn:
                 shortage.raise_for(conn, name, self.live.topics_allowed)
@@ -132,20 +130,21 @@ class Planner:
     def _fill(self, queue: list[Candidate], need: int, held: decisions.Day, pending: list[learning.Pending]) -> None:
         """Propose the batch, then write slot by slot; a blocked slot tries the next candidate of the queue."""
         taken = list(held.busy)
-        ordinal = held.ordinal
+        ordinal, made = held.ordinal, held.made
         batch, rest = queue[:need], queue[need:]
         proposals = self._propose(batch, taken, pending, ordinal)
         for candidate, proposal in zip(batch, proposals, strict=True):
-            for attempt in range(TRIES):
-                if isinstance(proposal, learning.NoChoice):
+            for attempt in range(slots.TRIES_PER_POST):
+                if isinstance(proposal, learning.NoChoice) or made >= self.rules.tries:
                     self.report = replace(self.report, empty_slots=self.report.empty_slots + 1)
                     break
                 placed = self._slot(candidate, proposal, taken, ordinal, attempt)
                 ordinal += placed is not None
+                made += placed is not None
                 if placed is not None and placed.status != "blocked":
                     taken += [placed.scheduled_at] * placed.parts
                     break
-                if not rest or attempt == TRIES - 1:
+                if not rest or attempt == slots.TRIES_PER_POST - 1:
                     self.report = replace(self.report, empty_slots=self.report.empty_slots + 1)
                     break
                 candidate = rest.pop(0)

@@ -93,6 +93,7 @@ class Day:
     slots: tuple[datetime, ...]
     busy: tuple[datetime, ...]
     ordinal: int
+    made: int
     topics: tuple[str, ...]
 
 
@@ -154,11 +155,11 @@ def insert_choice(conn: Connection, decision_id: UUID, choice: Choice) -> None:
 def day(conn: Connection, account: str, start: datetime, end: datetime, local_day: date) -> Day:
     """What is planned from two hours before `start` to two after `end` (UTC bounds of the local day).
 
-    `ordinal` counts every decision ever made for that day, whatever became of it.
+    `ordinal` counts every decision of that day, `made` those that were made here, whatever became of them.
     """
     rows = conn.execute(
         text(
-            f"SELECT c.scheduled_at, c.topic, ({_COUNTS}) AS counts, "
+            f"SELECT c.scheduled_at, c.topic, ({_COUNTS}) AS counts, c.generation_source <> 'import' AS own, "
             "greatest(1, (SELECT count(*) FROM decision_parts p WHERE p.decision_id = c.decision_id)) AS parts "
             "FROM content_metadata c WHERE c.account = :account "
             "AND c.scheduled_at >= cast(:start AS timestamptz) - interval '2 hours' AND c.scheduled_at < cast(:end AS timestamptz) + interval '2 hours' "
@@ -171,6 +172,7 @@ def day(conn: Connection, account: str, start: datetime, end: datetime, local_da
         slots=tuple(row.scheduled_at for row in rows if row.counts),
         busy=tuple(row.scheduled_at for row in rows if row.counts for _ in range(row.parts)),
         ordinal=len(inside),
+        made=sum(row.own for row in inside),
         topics=tuple(row.topic for row in inside if row.counts and row.topic),
     )
 
@@ -211,19 +213,21 @@ def decisions_of_prompt(conn: Connection, account: str, prompt_version: str) -> 
 
 
 def planning_state(conn: Connection) -> Sequence[Row[Any]]:
-    """Per enabled account: account, zone, how many slots of its local day are taken (`today`) and how many lie ahead
-    (`upcoming`), in one query."""
+    """Per enabled account: account, zone, how many slots of its local day are taken (`today`), how many decisions were made
+    for that day whatever became of them (`made`), and how many slots lie ahead (`upcoming`), in one query."""
     rows = conn.execute(
         text(
             # The bounds are worked out once a zone (OFFSET 0 keeps them apart), not for every slot.
-            "SELECT a.account, a.zone, slots.today, slots.upcoming FROM accounts a JOIN (SELECT zone, now, "
+            "SELECT a.account, a.zone, slots.today, slots.made, slots.upcoming FROM accounts a JOIN (SELECT zone, now, "
             "midnight AT TIME ZONE zone AS start, (midnight + interval '1 day') AT TIME ZONE zone AS until "
             "FROM (SELECT zone, now, date_trunc('day', now AT TIME ZONE zone) AS midnight "
             "FROM (SELECT DISTINCT zone, xbot_now() AS now FROM accounts) AS zones) AS days OFFSET 0) AS day USING (zone) "
-            "CROSS JOIN LATERAL (SELECT count(*) FILTER (WHERE c.scheduled_at >= day.start AND c.scheduled_at < day.until) AS today, "
-            "count(*) FILTER (WHERE c.scheduled_at > day.now) AS upcoming FROM content_metadata c "
-            f"WHERE c.account = a.account AND {_COUNTS} "
-            "AND c.scheduled_at BETWEEN day.now - interval '26 hours' AND day.now + interval '26 hours') AS slots "
+            "CROSS JOIN LATERAL (SELECT count(*) FILTER (WHERE counts AND of_day) AS today, count(*) FILTER (WHERE of_day) AS made, "
+            "count(*) FILTER (WHERE counts AND scheduled_at > day.now) AS upcoming "
+            f"FROM (SELECT c.scheduled_at, {_COUNTS} AS counts, c.scheduled_at >= day.start AND c.scheduled_at < day.until AS of_day "
+            "FROM content_metadata c WHERE c.account = a.account AND c.decision_type IN ('single', 'thread') "
+            "AND c.generation_source <> 'import' "
+            "AND c.scheduled_at BETWEEN day.now - interval '26 hours' AND day.now + interval '26 hours') AS near) AS slots "
             "WHERE a.enabled ORDER BY a.account"
         )
     )

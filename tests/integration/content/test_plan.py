@@ -150,6 +150,25 @@ def test_a_blocked_draft_is_replaced_by_another_candidate(parts: Parts, writer: 
     assert dropped[0][0] == report.blocked
 
 
+def test_an_account_with_nothing_new_to_say_stops_asking(parts: Parts, writer: Writer) -> None:
+    engine, clock, settings, *_ = parts
+    writer.text = lambda brief, d, p: f"Like this if you agree about {d}."
+    for hour in range(3, 9):
+        clock.set(clock.now().replace(hour=hour))
+        report = run(parts)
+        with engine.begin() as conn:
+            wanted = plan.needs_planning(conn, clock.now(), settings)
+    assert rows(engine, "SELECT count(*), count(*) FILTER (WHERE status = 'blocked') FROM content_metadata")[0] == (
+        24,
+        24,
+    )
+    assert wanted == [], "nor does the schedule ask for another run"
+    assert report.skipped["default"].startswith("36 decisions were made for the day, 36 are its most")
+    clock.set(clock.now() + timedelta(days=1))
+    with engine.begin() as conn:
+        assert plan.needs_planning(conn, clock.now(), settings) == ["default"], "a new day is tried again"
+
+
 def test_two_deployments_with_one_seed_decide_alike(parts: Parts) -> None:
     run(parts)
     sql = "SELECT decision_id, text, arm, scheduled_at, propensity FROM content_metadata ORDER BY decision_id"

@@ -53,7 +53,7 @@ def test_health_prints_the_runbooks_line(run: Run) -> None:
         r"\| LastPost:\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ \| Posts/h:\d+\n",
         done.output,
     ), done.output
-    found = json.loads(run("health", "--json").output)
+    found = json.loads(run("health", "--json").stdout)
     assert (found["healthy"], found["redis"], found["database"], found["bandits"]) == (True, True, True, 10)
 
 
@@ -77,7 +77,7 @@ def test_health_is_unhealthy_with_a_critical_alert_and_with_the_database_down(ru
 
 def test_doctor_checks_everything_and_says_how_to_mend(run: Run) -> None:
     done = run("doctor", "--json", ALERT_URLS="nonsense://x", ADMIN_TOKEN="short")
-    found = json.loads(done.output)
+    found = json.loads(done.stdout)
     checks = {check["what"]: check for check in found["checks"]}
     assert done.exit_code == 3
     assert not found["ready"]
@@ -103,7 +103,7 @@ def test_doctor_with_the_database_down_still_checks_the_rest(run: Run, tmp_path:
 def test_configuration_round_trip(run: Run) -> None:
     assert "learning_config.post_fraction = 1.0" in run("config", "get", "learning_config").output
     assert "1.0 → 0.1" in run("config", "set", "learning_config", "post_fraction", "0.1").output
-    diff = json.loads(run("config", "diff", "--json").output)
+    diff = json.loads(run("config", "diff", "--json").stdout)
     assert {"value": "learning_config.post_fraction", "default": 1.0, "now": 0.1} in diff
     assert "post_fraction: 1.0 → 0.1" in run("config", "history").output
     run("config", "set", "learning_config", "quiet_hours", "[1, 2]", "--account", "default")
@@ -141,7 +141,7 @@ def test_alerts_list_and_ack(run: Run, home: Settings) -> None:
     assert "No alert is open." in run("alerts", "list").output
     with opened(home) as found, found.engine.begin() as conn:
         alerts.raise_alert(conn, "test", "x", "warning", "Look at this.", "xbot doctor")
-    listed = json.loads(run("alerts", "list", "--json").output)
+    listed = json.loads(run("alerts", "list", "--json").stdout)
     assert [a["message"] for a in listed] == ["Look at this."]
     number = str(listed[0]["id"])
     assert f"acknowledged {number}: Look at this." in run("alerts", "ack", number).output
@@ -161,10 +161,10 @@ def test_accounts(run: Run) -> None:
         assert isinstance(run("accounts", "add", *words, fails=True).exception, UserError)
     assert isinstance(run("accounts", "attest", "second", fails=True).exception, UsageError)
     run("accounts", "attest", "second", "--by", "Ada Lovelace")
-    listed = {a["account"]: a for a in json.loads(run("accounts", "list", "--json").output)}
+    listed = {a["account"]: a for a in json.loads(run("accounts", "list", "--json").stdout)}
     assert listed["second"]["label_attested_by"] == "Ada Lovelace"
     run("accounts", "attest", "second", "--withdraw")
-    assert json.loads(run("accounts", "list", "--json").output)[1]["label_attested_by"] is None
+    assert json.loads(run("accounts", "list", "--json").stdout)[1]["label_attested_by"] is None
     assert isinstance(run("accounts", "attest", "nobody", "--by", "x", fails=True).exception, UserError)
 
 
@@ -219,7 +219,7 @@ def test_a_damaged_or_foreign_backup_changes_nothing(run: Run, home: Settings, t
 def test_purge_takes_a_post_out_and_says_what_it_kept(run: Run, home: Settings) -> None:
     with opened(home) as found, found.engine.begin() as conn:
         tweet = conn.execute(text("SELECT tweet_id FROM posted_decisions ORDER BY posted_at LIMIT 1")).scalar_one()
-    done = json.loads(run("purge", "--tweet", tweet, "--json").output)
+    done = json.loads(run("purge", "--tweet", tweet, "--json").stdout)
     assert done["rows"]["posted_decisions"] == 1
     assert any("posted twice" in reason for reason in done["kept"])
     with opened(home) as found, found.engine.begin() as conn:

@@ -79,15 +79,25 @@ def test_room_counts_what_fits() -> None:
 
 def test_a_day_begun_late_gets_its_share() -> None:
     midnight = datetime(2026, 11, 8, 0, 2, tzinfo=UTC)
-    assert slots.still_needed(midnight, rules(), []) == 12
-    assert slots.still_needed(midnight.replace(hour=18), rules(), []) == 4
-    assert slots.still_needed(midnight.replace(hour=23, minute=58), rules(), []) == 0
+    assert slots.still_needed(midnight, rules(), [], 0) == 12
+    assert slots.still_needed(midnight.replace(hour=18), rules(), [], 0) == 4
+    assert slots.still_needed(midnight.replace(hour=23, minute=58), rules(), [], 0) == 0
     planned = [midnight.replace(hour=h, minute=30) for h in range(6, 18)]
-    assert slots.still_needed(midnight.replace(hour=18), rules(), planned) == 0
-    assert slots.still_needed(midnight.replace(hour=12), rules(), planned[:4]) == 8
-    assert slots.still_needed(midnight, rules(posts=48), []) <= 40
-    assert slots.still_needed(midnight, rules(quiet=tuple(range(24))), []) == 0
-    assert slots.still_needed(midnight, rules(posts=0), []) == 0
+    assert slots.still_needed(midnight.replace(hour=18), rules(), planned, 0) == 0
+    assert slots.still_needed(midnight.replace(hour=12), rules(), planned[:4], 0) == 8
+    assert slots.still_needed(midnight, rules(posts=48), [], 0) <= 40
+    assert slots.still_needed(midnight, rules(quiet=tuple(range(24))), [], 0) == 0
+    assert slots.still_needed(midnight, rules(posts=0), [], 0) == 0
+
+
+def test_a_day_may_cost_only_so_many_decisions() -> None:
+    midnight = datetime(2026, 11, 8, 0, 2, tzinfo=UTC)
+    assert rules().tries == 36
+    assert slots.still_needed(midnight, rules(), [], 30) == 6
+    assert slots.still_needed(midnight, rules(), [], 36) == 0
+    assert slots.still_needed(midnight, rules(), [], 40) == 0
+    assert slots.why_full(rules(), 12) == "the day is planned"
+    assert slots.why_full(rules(), 36).startswith("36 decisions were made for the day, 36 are its most")
 
 
 def test_a_reply_waits_for_the_end_of_the_quiet_hours() -> None:

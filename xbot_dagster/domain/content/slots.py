@@ -17,6 +17,7 @@ import numpy as np
 HOURS: Final = 24
 LEAD: Final = timedelta(minutes=5)  # writing and approving take a moment: nothing is planned into the past
 HOUR: Final = timedelta(hours=1)
+TRIES_PER_POST: Final = 3  # candidates a slot may burn before it stays empty
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,11 @@ class DayRules:
     interval: timedelta
     quiet_hours: tuple[int, ...]
     posts_per_day: int
+
+    @property
+    def tries(self) -> int:
+        """Decisions a day may cost, blocked ones included: an account with nothing new to say must not ask the LLM all day."""
+        return TRIES_PER_POST * self.posts_per_day
 
 
 def local_day(now: datetime, zone: str) -> date:
@@ -108,16 +114,16 @@ def after_quiet(at: datetime, zone: str, quiet_hours: Sequence[int]) -> datetime
     return next((moment for moment in later if moment.astimezone(place).hour not in quiet_hours), at)
 
 
-def still_needed(now: datetime, rules: DayRules, planned: Sequence[datetime]) -> int:
-    """How many posts the local day still needs. `planned`: slots that are taken, past ones included."""
+def still_needed(now: datetime, rules: DayRules, planned: Sequence[datetime], made: int) -> int:
+    """How many posts the local day still needs. `planned`: slots that are taken, past ones included; `made`: see `still_lacking`."""
     start, end = day_bounds(local_day(now, rules.zone), rules.zone)
-    return still_lacking(
-        now, rules, today=sum(start <= slot < end for slot in planned), upcoming=sum(slot > now for slot in planned)
-    )
+    taken, upcoming = sum(start <= slot < end for slot in planned), sum(slot > now for slot in planned)
+    return still_lacking(now, rules, today=taken, upcoming=upcoming, made=made)
 
 
-def still_lacking(now: datetime, rules: DayRules, *, today: int, upcoming: int) -> int:
-    """How many posts the local day still needs, given how many slots of it are taken and how many lie ahead.
+def still_lacking(now: datetime, rules: DayRules, *, today: int, upcoming: int, made: int) -> int:
+    """How many posts the local day still needs, given how many slots of it are taken and how many lie ahead, and how many
+    decisions were made for it, whatever became of them.
 
     A day begun late gets its share only: posts_per_day times the part of its open hours that is left, and never more than
     posts_per_day in all.
@@ -125,7 +131,14 @@ def still_lacking(now: datetime, rules: DayRules, *, today: int, upcoming: int) 
     if today >= rules.posts_per_day:
         return 0
     share, room = _rest_of_day(now, rules)
-    return max(0, min(share - upcoming, rules.posts_per_day - today, room - upcoming))
+    return max(0, min(share - upcoming, rules.posts_per_day - today, room - upcoming, rules.tries - made))
+
+
+def why_full(rules: DayRules, made: int) -> str:
+    """Why a day that lacks nothing gets no more decisions."""
+    if made < rules.tries:
+        return "the day is planned"
+    return f"{made} decisions were made for the day, {rules.tries} are its most: look at what blocked them (xbot gates)"
 
 
 @lru_cache(maxsize=1024)  # the accounts of one zone with the same rules have the same day
