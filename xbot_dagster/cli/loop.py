@@ -1,11 +1,21 @@
 """The steps of the loop by hand: each is the shipped Dagster job, run here, printing the runbook's log lines."""
 
 import logging
-from typing import Annotated
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from xbot_dagster.cli.runtime import Json, console, deployment, print_json
+
+if TYPE_CHECKING:
+    from dagster import ExecuteInProcessResult
+
+_REASONS = (
+    "skipped",
+    "reasons",
+)  # the names under which reports say, account by account, why nothing or no more was done
+_SHOWN = 10
 
 
 def mount(app: typer.Typer) -> None:
@@ -28,6 +38,27 @@ def _run(job: str, partition_key: str | None = None) -> None:
     with deployment():  # says what is wrong with the home before Dagster is loaded
         result = run_job(job, tags={"xbot/actor": "cli"}, partition_key=partition_key)
     console.print(f"{job}: done (run {result.run_id[:8]})")
+    for line in outcome(result):
+        console.print(line, highlight=False, markup=False)
+
+
+def outcome(result: "ExecuteInProcessResult") -> Iterator[str]:
+    """What the run's assets report: a line of counts each, and below it why an account was passed over."""
+    for event in result.get_asset_materialization_events():
+        found = event.materialization
+        values: dict[str, Any] = {n: v.value for n, v in found.metadata.items() if not n.startswith("dagster/")}
+        counts = [f"{name} {value}" for name, value in values.items() if type(value) is int and value]
+        yield f"  {found.asset_key.to_user_string()}: {', '.join(counts) or 'nothing to do'}"
+        reasons = [line for name in _REASONS for line in _listed(values.get(name, "none"))]
+        yield from (f"    {line}" for line in reasons[:_SHOWN])
+        if len(reasons) > _SHOWN:
+            yield f"    … and {len(reasons) - _SHOWN} more; the run holds them all"
+
+
+def _listed(why: Any) -> list[str]:
+    if isinstance(why, dict):
+        return [f"{name}: {each}" for name, each in why.items()]
+    return [] if why == "none" else [str(why)]
 
 
 def plan() -> None:
