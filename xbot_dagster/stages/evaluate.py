@@ -68,7 +68,7 @@ def run(
         raise UsageError(f"There is no policy '{policy}'.", f"Known: {', '.join(KNOWN)}.")
     with engine.begin() as conn:
         arms = policies.arms_of(deployment.account(conn, account).voice)
-        references = policies.load(conn, account, "growth", simulated=settings.simulated).references
+        references = policies.load(conn, account, "growth", policies.Others(simulated=settings.simulated)).references
         seed = learning.deployment_seed(conn)
         choices = logged.logged_choices(conn, account, since=since, simulated=settings.simulated)
         rows = logged.known_rows(conn, account, simulated=settings.simulated)

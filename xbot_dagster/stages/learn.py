@@ -18,7 +18,7 @@ from xbot_dagster.clock import Clock
 from xbot_dagster.domain.learning.policy import Belief
 from xbot_dagster.settings import Settings
 from xbot_dagster.stages import policies
-from xbot_dagster.stages.policies import POLICIES, LoadedPolicy
+from xbot_dagster.stages.policies import POLICIES, LoadedPolicy, Others
 from xbot_dagster.stages.teaching import teach
 from xbot_dagster.store import arms as arm_store
 from xbot_dagster.store import audit, deployment, learning
@@ -104,11 +104,11 @@ def run(
     if not enough:
         log.info("[LEARN_JOB] ⚠️ Training skipped: insufficient real outcomes (need %d)", LEAST_OUTCOMES)
         return LearnReport(skipped=f"insufficient real outcomes (need {LEAST_OUTCOMES})", dry_run=dry_run)
-    done = []
+    done, others = [], Others(simulated=settings.simulated)
     for account in names:
         taught: dict[str, LoadedPolicy] = {}
         with _transaction(engine, keep=not dry_run) as conn:
-            learned = _learn_account(conn, settings, account, clock.now(), taught)
+            learned = _learn_account(conn, settings, account, clock.now(), taught, others)
         if learned is None:
             continue
         done.append(learned)
@@ -145,13 +145,13 @@ def _transaction(engine: Engine, *, keep: bool) -> Iterator[Connection]:
 
 
 def _learn_account(
-    conn: Connection, settings: Settings, account: str, now: datetime, taught: dict[str, LoadedPolicy]
+    conn: Connection, settings: Settings, account: str, now: datetime, taught: dict[str, LoadedPolicy], others: Others
 ) -> AccountLearned | None:
     """Both policies of one account; None when neither had anything to learn."""
     arm_store.lock_learning(conn, account)
     steering = policies.steering_names(conn, settings, account)[0]
     before = {(arm.scope, arm.arm_name): arm for arm in arm_store.arms(conn, account)}
-    cycles = {name: teach(conn, settings, account, name, now) for name in POLICIES}
+    cycles = {name: teach(conn, settings, account, name, now, others) for name in POLICIES}
     taught.update({name: cycle.loaded for name, cycle in cycles.items() if cycle is not None})
     cycle = cycles[steering]
     if cycle is None:

@@ -11,12 +11,12 @@ from xbot_dagster.store.predictors import KINDS
 
 def rebuild(engine: Engine, settings: Settings, cache: Cache) -> dict[str, int]:
     """Fill `bandit:*` and `predictor:*` of every account; counts per kind of key. A damaged policy is left out."""
-    counts = {"bandit": 0, "predictor": 0}
+    counts, others = {"bandit": 0, "predictor": 0}, policies.Others(simulated=settings.simulated)
     with engine.begin() as conn:
         for account in deployment.accounts(conn):
             name = account.account
             for policy in policies.POLICIES:
-                loaded = policies.load(conn, name, policy, simulated=settings.simulated)
+                loaded = policies.load(conn, name, policy, others)
                 if loaded.version and loaded.fallback is None:
                     policies.cache_policy(cache, name, policy, loaded)
                     counts["bandit"] += 1

@@ -17,9 +17,11 @@ from sqlalchemy import Connection, Engine
 
 from xbot_dagster.clock import Clock
 from xbot_dagster.domain.learning.arms import arms_of
+from xbot_dagster.domain.learning.coefficients import Key, PooledLevel
 from xbot_dagster.domain.learning.exploration import epsilon_at
 from xbot_dagster.domain.learning.growth_policy import GrowthPolicy
 from xbot_dagster.domain.learning.policy import Policy
+from xbot_dagster.domain.learning.pooling import LearnedLevel, pooled_prior
 from xbot_dagster.domain.learning.reward import DEFAULT_REFERENCES, RewardReferences
 from xbot_dagster.domain.learning.seed_policy import SeedPolicy
 from xbot_dagster.errors import UserError
@@ -30,6 +32,7 @@ from xbot_dagster.store.cache import Cache
 
 log = logging.getLogger("xbot")
 FORMAT = "policy/1"
+MOST_OTHERS = 100  # accounts a new one learns from: more would move its start by less than it moves from post to post
 POLICIES: dict[str, type[GrowthPolicy] | type[SeedPolicy]] = {"growth": GrowthPolicy, "seed": SeedPolicy}
 
 
@@ -65,11 +68,44 @@ class LoadedPolicy:
         }
 
 
+class Others:
+    """What the family's accounts had learned when they were first asked: where a new account starts from.
+
+    One instance serves one run: a thousand new accounts read the others once, and none depends on whose turn came before.
+    """
+
+    def __init__(self, *, simulated: bool) -> None:
+        self.simulated = simulated
+        self._posteriors: dict[str, dict[Key, LearnedLevel]] | None = None
+        self._of_all: dict[Key, PooledLevel] | None = None
+
+    def prior_for(self, conn: Connection, account: str) -> dict[Key, PooledLevel]:
+        """Levels that the other accounts have in common; empty when there is none."""
+        if self._posteriors is None:
+            self._posteriors = self._read(conn)
+        if account in self._posteriors:
+            return pooled_prior([levels for name, levels in self._posteriors.items() if name != account])
+        if self._of_all is None:
+            self._of_all = pooled_prior(list(self._posteriors.values()))
+        return self._of_all
+
+    def _read(self, conn: Connection) -> dict[str, dict[Key, LearnedLevel]]:
+        """By account; a state that cannot be read is left out and logged."""
+        found = {}
+        for account, state in store.learned_most(conn, "growth", simulated=self.simulated, limit=MOST_OTHERS):
+            try:
+                found[account] = GrowthPolicy.from_state(state["policy"]).posterior()
+            except (KeyError, TypeError, UserError) as error:
+                log.warning("[BANDIT] ⚠️ the policy=growth of account=%s cannot be pooled: %s", account, error)
+        return found
+
+
 class Policies:
     """The policies of every account of a deployment. One instance serves one run; it keeps those of the account asked for last."""
 
     def __init__(self, engine: Engine, clock: Clock, settings: Settings, cache: Cache | None = None) -> None:
         self._engine, self._clock, self._settings, self._cache = engine, clock, settings, cache
+        self._others = Others(simulated=settings.simulated)
         self._kept: dict[str, LoadedPolicy] = {}
         self._kept_of: str | None = None
 
@@ -107,7 +143,7 @@ class Policies:
         cached = self._cached(account, name, head)
         if cached is not None:
             return cached
-        found = load(conn, account, name, simulated=self._settings.simulated)
+        found = load(conn, account, name, self._others)
         if found.fallback is not None:
             log.warning("[BANDIT] ⚠️ policy=%s account=%s starts from its prior: %s", name, account, found.fallback)
         elif self._cache is not None and head is not None:
@@ -146,12 +182,12 @@ def epsilon(conn: Connection, settings: Settings, account: str, now: datetime) -
     return epsilon_at(now, first, anchored_at=live.epsilon_anchored_at, anchored_value=live.epsilon)
 
 
-def load(conn: Connection, account: str, name: str, *, simulated: bool) -> LoadedPolicy:
+def load(conn: Connection, account: str, name: str, others: Others) -> LoadedPolicy:
     """The stored policy, or the prior: of a new account without a reason, of a damaged state with one."""
     stored = store.stored_policy(conn, account, name)
     arms = arms_of(deployment.account(conn, account).voice)
     if stored is None:
-        return fresh(conn, account, name, arms=arms, references=DEFAULT_REFERENCES, simulated=simulated)
+        return fresh(conn, account, name, others, arms=arms, references=DEFAULT_REFERENCES)
     try:
         found = restored(name, stored.state, stored.head)
         reason = None
@@ -168,9 +204,9 @@ def load(conn: Connection, account: str, name: str, *, simulated: bool) -> Loade
         conn,
         account,
         name,
+        others,
         arms=arms,
         references=references,
-        simulated=simulated,
         references_version=counted + 1,
         references_at=None,
         version=stored.head.version,
@@ -197,10 +233,10 @@ def fresh(
     conn: Connection,
     account: str,
     name: str,
+    others: Others,
     *,
     arms: tuple[str, ...],
     references: RewardReferences,
-    simulated: bool,
     references_version: int = 1,
     references_at: datetime | None = None,
     version: int = 0,
@@ -208,28 +244,11 @@ def fresh(
 ) -> LoadedPolicy:
     """A policy that has learned nothing yet. `growth` starts from what the other accounts have in common."""
     if name == "growth":
-        policy: GrowthPolicy | SeedPolicy = GrowthPolicy(
-            arms, references, pooled=_pooled(conn, account, simulated=simulated)
-        )
+        policy: GrowthPolicy | SeedPolicy = GrowthPolicy(arms, references, pooled=others.prior_for(conn, account))
     else:
         policy = SeedPolicy(arms, references)
     policy.version = f"{type(policy).version}.v0"
     return LoadedPolicy(policy, version, references, references_version, references_at, None, 0, fallback)
-
-
-def _pooled(conn: Connection, account: str, *, simulated: bool) -> dict[Any, Any]:
-    """Levels known from the other accounts of the family; a state that cannot be read is left out and logged."""
-    posteriors = []
-    for state in store.other_policies(conn, account, "growth", simulated=simulated):
-        try:
-            posteriors.append(GrowthPolicy.from_state(state["policy"]).posterior())
-        except (KeyError, TypeError, UserError) as error:
-            log.warning("[BANDIT] ⚠️ another account's policy=growth cannot be pooled: %s", error)
-    if not posteriors:
-        return {}
-    from xbot_dagster.domain.learning.pooling import pooled_prior
-
-    return pooled_prior(posteriors)
 
 
 def _counted(learner_version: str) -> int:

@@ -22,7 +22,7 @@ from xbot_dagster.domain.learning.reward import (
 from xbot_dagster.domain.learning.tallies import outcome_value, references_state
 from xbot_dagster.settings import Settings
 from xbot_dagster.stages import policies
-from xbot_dagster.stages.policies import LoadedPolicy
+from xbot_dagster.stages.policies import LoadedPolicy, Others
 from xbot_dagster.store import arms, learning, outcomes
 from xbot_dagster.store.learning import Learnable
 
@@ -41,9 +41,11 @@ class Taught:
     fallback: str | None
 
 
-def teach(conn: Connection, settings: Settings, account: str, name: str, now: datetime) -> Taught | None:
+def teach(
+    conn: Connection, settings: Settings, account: str, name: str, now: datetime, others: Others
+) -> Taught | None:
     """One policy: its unlearned rows, state, ledger and rewards. None when there was nothing for it."""
-    loaded = policies.load(conn, account, name, simulated=settings.simulated)
+    loaded = policies.load(conn, account, name, others)
     offered = _offered(conn, settings, account, name, loaded)
     if not offered:
         return None
@@ -53,9 +55,9 @@ def teach(conn: Connection, settings: Settings, account: str, name: str, now: da
             conn,
             account,
             name,
+            others,
             arms=loaded.policy.arms,
             references=references,
-            simulated=settings.simulated,
             references_version=loaded.references_version + (loaded.version > 0),
             references_at=now,
             version=loaded.version,

@@ -136,16 +136,16 @@ def save_policy(
     return PolicyHead(*row)
 
 
-def other_policies(conn: Connection, account: str, policy: str, *, simulated: bool) -> list[dict[str, Any]]:
-    """States of the same policy of the other accounts of this family, in order of the account."""
+def learned_most(conn: Connection, policy: str, *, simulated: bool, limit: int) -> list[tuple[str, dict[str, Any]]]:
+    """(account, state) of a policy in the accounts of this family that have learned from most posts."""
     rows = conn.execute(
         text(
-            "SELECT state FROM bandit_arms WHERE account <> :account AND scope = 'policy' AND arm_name = :policy "
-            "AND simulated = :simulated AND state IS NOT NULL ORDER BY account"
+            "SELECT account, state FROM bandit_arms WHERE scope = 'policy' AND arm_name = :policy AND simulated = :simulated "
+            "AND state IS NOT NULL ORDER BY n DESC, account LIMIT :limit"
         ),
-        {"account": account, "policy": policy, "simulated": simulated},
+        {"policy": policy, "simulated": simulated, "limit": limit},
     )
-    return list(rows.scalars())
+    return [(row.account, row.state) for row in rows]
 
 
 def lock_learning(conn: Connection, account: str) -> None:

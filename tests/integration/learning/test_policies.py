@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from xbot_dagster.stages import learn
-from xbot_dagster.stages.policies import Policies
+from xbot_dagster.stages.policies import Others, Policies
 from xbot_dagster.store import config, deployment
 from xbot_dagster.store.cache import Cache
 
@@ -136,3 +136,44 @@ def test_epsilon_falls_from_the_familys_first_own_outcome(engine, clock, setting
     assert policies.epsilon("default") == pytest.approx(0.3)
     clock.sleep(7 * 86_400)
     assert policies.epsilon("default") == pytest.approx(0.175)
+
+
+def test_new_accounts_read_the_others_once_and_start_alike(engine, clock, settings, history):
+    history.effects = {"story": 1.5}
+    history.add(60, START - timedelta(days=6))
+    learn.run(engine, clock, settings)
+    with engine.begin() as conn:
+        for number in range(3):
+            deployment.add_account(conn, f"new-{number}", f"new_{number}", "UTC")
+    for number in range(3):
+        history.add(8, START, account=f"new-{number}", purpose="alike")
+    asked = []
+
+    @event.listens_for(engine, "before_cursor_execute")
+    def _count(conn, cursor, statement, *_):
+        asked.append("FROM bandit_arms WHERE scope = 'policy' AND arm_name" in statement)
+
+    learn.run(engine, clock, settings)
+    assert sum(asked) == 1
+    with engine.begin() as conn:
+        states = (
+            conn.execute(
+                text(
+                    "SELECT state->'policy'->'pooled' FROM bandit_arms WHERE scope = 'policy' AND arm_name = 'growth' AND account <> 'default'"
+                )
+            )
+            .scalars()
+            .all()
+        )
+    assert len(states) == 3
+    assert states[0], "what the first account knows"
+    assert states[0] == states[1] == states[2], "whoever learns first"
+
+
+def test_an_account_does_not_learn_from_itself(engine, clock, settings, history):
+    history.add(30, START)
+    learn.run(engine, clock, settings)
+    others = Others(simulated=True)
+    with engine.begin() as conn:
+        assert others.prior_for(conn, "default") == {}
+        assert others.prior_for(conn, "somebody new") != {}
