@@ -11,10 +11,11 @@ from xbot_dagster.store.engine import one
 
 _ACCOUNTS = text(
     """
-    WITH opened AS (
+    -- The clock is asked once, not for each of many open decisions.
+    WITH clock AS MATERIALIZED (SELECT xbot_now() AS now), opened AS (
         SELECT account, count(*) FILTER (WHERE status = 'queued') AS queued,
-               min(scheduled_at) FILTER (WHERE status = 'queued' AND scheduled_at <= xbot_now()) AS overdue_since,
-               min(scheduled_at) FILTER (WHERE status = 'queued' AND scheduled_at > xbot_now()) AS next_at,
+               min(scheduled_at) FILTER (WHERE status = 'queued' AND scheduled_at <= (SELECT now FROM clock)) AS overdue_since,
+               min(scheduled_at) FILTER (WHERE status = 'queued' AND scheduled_at > (SELECT now FROM clock)) AS next_at,
                count(*) FILTER (WHERE status = 'awaiting_approval') AS awaiting,
                count(*) FILTER (WHERE status = 'in_doubt') AS in_doubt,
                count(*) FILTER (WHERE status = 'needs_human') AS needs_human,
@@ -78,14 +79,14 @@ def read(conn: Connection, settings: Settings, budget_day: date) -> Facts:
     found = conn.execute(_DEPLOYMENT, {"budget_day": budget_day}).one()
     now = one(conn, "SELECT xbot_now() AS now").now
     needed = settings.MODE == "live" and settings.live_posts
-    rows = conn.execute(_ACCOUNTS, {"label_needed": needed}).all()
-    configured = config.read_configs(conn, settings, ["", *(row.account for row in rows)])
+    rows = conn.execute(_ACCOUNTS, {"label_needed": needed}).mappings().all()
+    configured = config.read_configs(conn, settings, ["", *(row["account"] for row in rows)])
     accounts = []
     for row in rows:
-        live = configured[row.account]
+        live = configured[row["account"]]
         accounts.append(
             AccountFacts(
-                **row._asdict(),
+                **row,
                 stop_posting=live.stop_posting,
                 post_fraction=live.post_fraction,
                 posts_per_day=live.posts_per_day,
