@@ -35,15 +35,16 @@ _ACCOUNTS = text(
            CASE WHEN a.circuit_state = 'open' THEN coalesce(a.circuit_reason, 'no reason given') END AS circuit_reason,
            coalesce(q.queued, 0) AS queued, q.overdue_since, q.next_at, coalesce(q.awaiting, 0) AS awaiting_approval,
            coalesce(q.in_doubt, 0) AS in_doubt, coalesce(q.needs_human, 0) AS needs_human, coalesce(q.stuck, 0) AS stuck,
-           (SELECT p.posted_at FROM posted_decisions p WHERE p.account = a.account AND p.posted_at <= xbot_now()
-            ORDER BY p.posted_at DESC LIMIT 1) AS last_post_at,
-           (SELECT count(*) FROM posted_decisions p
-            WHERE p.account = a.account AND p.posted_at > xbot_now() - interval '4 hours') AS posts_4h,
+           last.posted_at AS last_post_at,
+           CASE WHEN last.posted_at > clock.now - interval '4 hours' THEN (SELECT count(*) FROM posted_decisions p
+                WHERE p.account = a.account AND p.posted_at > xbot_now() - interval '4 hours') ELSE 0 END AS posts_4h,
            -- No join: what a day of an account holds cannot be estimated, and a join would read every decision.
-           (SELECT count(*) FROM posted_decisions p
-            WHERE p.account = a.account
-              AND p.posted_at >= date_trunc('day', xbot_now() AT TIME ZONE a.zone) AT TIME ZONE a.zone
-              AND (SELECT c.decision_type FROM content_metadata c WHERE c.decision_id = p.decision_id) <> 'reply') AS posted_today,
+           CASE WHEN last.posted_at >= date_trunc('day', clock.now AT TIME ZONE a.zone) AT TIME ZONE a.zone
+                THEN (SELECT count(*) FROM posted_decisions p
+                WHERE p.account = a.account
+                  AND p.posted_at >= date_trunc('day', xbot_now() AT TIME ZONE a.zone) AT TIME ZONE a.zone
+                  AND (SELECT c.decision_type FROM content_metadata c WHERE c.decision_id = p.decision_id) <> 'reply')
+                ELSE 0 END AS posted_today,
            coalesce(o.overdue, 0) AS overdue_passes,
            (SELECT count(*) FROM content_candidates k
             WHERE k.account = a.account AND k.state = 'fresh' AND k.expires_at > xbot_now()) AS fresh_candidates,
@@ -55,6 +56,9 @@ _ACCOUNTS = text(
               ORDER BY s.taken_at DESC LIMIT 1) AS followers_24h,
            a.next_post_at AS limited_until
     FROM accounts a
+    CROSS JOIN clock
+    LEFT JOIN LATERAL (SELECT p.posted_at FROM posted_decisions p WHERE p.account = a.account AND p.posted_at <= xbot_now()
+                       ORDER BY p.posted_at DESC LIMIT 1) last ON true
     LEFT JOIN opened q ON q.account = a.account
     LEFT JOIN passes o ON o.account = a.account
     WHERE a.enabled
@@ -79,14 +83,15 @@ def read(conn: Connection, settings: Settings, budget_day: date) -> Facts:
     found = conn.execute(_DEPLOYMENT, {"budget_day": budget_day}).one()
     now = one(conn, "SELECT xbot_now() AS now").now
     needed = settings.MODE == "live" and settings.live_posts
-    rows = conn.execute(_ACCOUNTS, {"label_needed": needed}).mappings().all()
-    configured = config.read_configs(conn, settings, ["", *(row["account"] for row in rows)])
+    result = conn.execute(_ACCOUNTS, {"label_needed": needed})
+    names, rows = tuple(result.keys()), result.all()
+    configured = config.read_configs(conn, settings, ["", *(row.account for row in rows)])
     accounts = []
     for row in rows:
-        live = configured[row["account"]]
+        live = configured[row.account]
         accounts.append(
             AccountFacts(
-                **row,
+                **dict(zip(names, row, strict=True)),
                 stop_posting=live.stop_posting,
                 post_fraction=live.post_fraction,
                 posts_per_day=live.posts_per_day,
