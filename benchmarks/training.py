@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import logging
 import resource
+import statistics
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ from benchmarks.environment import print_result
 from benchmarks.ground import database
 from xbot_dagster.clock import Clock, SimulatedClock
 from xbot_dagster.settings import Settings
+from xbot_dagster.store.frames import FrameQuery
 
 NOW = datetime(2026, 11, 8, tzinfo=UTC)
 SIZES = (10_000, 100_000, 1_000_000)
@@ -109,7 +111,8 @@ def _plain(engine: Engine) -> str:
 def measure(engine: Engine) -> dict[str, float]:
     """Seconds of loading, of building features, of fitting, and of the bare LightGBM fits on the same matrix.
 
-    `keep_s`: putting all months that are over aside, as training does it with the month that has become so; here all at once.
+    `load_s` and `ratio` are of the first load; `frame_rows_per_s` of the median of three, as much of the first goes into memory that
+    the process has not used before. `keep_s`: putting all months that are over aside, as training does it with the month that has become so; here all at once.
     """
     import lightgbm
     import numpy as np
@@ -124,7 +127,7 @@ def measure(engine: Engine) -> dict[str, float]:
     from xbot_dagster.store import frames
 
     WordLlamaEmbedder().embed(["warm"])
-    query = frames.FrameQuery(ACCOUNT, True, NOW, features.version())
+    query = FrameQuery(ACCOUNT, True, NOW, features.version())
     asked = time.perf_counter()
     frames.keep_months(engine, query)
     started = time.perf_counter()
@@ -147,6 +150,9 @@ def measure(engine: Engine) -> dict[str, float]:
             data = lightgbm.Dataset(matrix, target, params={"max_bin": TREE_PARAMETERS["max_bin"], "verbosity": -1})
             lightgbm.train({**TREE_PARAMETERS, "objective": objective, "seed": 7}, data, TREE_ROUNDS)
         ended = time.perf_counter()
+    count = len(frame)
+    del frame, posts, material, matrix
+    loads = [loaded - started, *(_load_seconds(engine, query) for _ in range(2))]
     return {
         "keep_s": started - asked,
         "load_s": loaded - started,
@@ -155,8 +161,16 @@ def measure(engine: Engine) -> dict[str, float]:
         "fit_s": fitted - built,
         "bare_s": ended - bare,
         "ratio": (fitted - started) / (ended - bare),
-        "frame_rows_per_s": len(frame) / (loaded - started),
+        "frame_rows_per_s": count / statistics.median(loads),
     }
+
+
+def _load_seconds(engine: Engine, query: FrameQuery) -> float:
+    from xbot_dagster.store import frames
+
+    started = time.perf_counter()
+    frames.training_frame(engine, query)
+    return time.perf_counter() - started
 
 
 @contextmanager
