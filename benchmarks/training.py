@@ -23,7 +23,7 @@ from benchmarks.environment import print_result
 from benchmarks.ground import database
 from xbot_dagster.clock import Clock, SimulatedClock
 from xbot_dagster.settings import Settings
-from xbot_dagster.store.frames import FrameQuery
+from xbot_dagster.store import frames
 
 NOW = datetime(2026, 11, 8, tzinfo=UTC)
 SIZES = (10_000, 100_000, 1_000_000)
@@ -112,7 +112,8 @@ def measure(engine: Engine) -> dict[str, float]:
     """Seconds of loading, of building features, of fitting, and of the bare LightGBM fits on the same matrix.
 
     `load_s` and `ratio` are of the first load; `frame_rows_per_s` of the median of three, as much of the first goes into memory that
-    the process has not used before. `keep_s`: putting all months that are over aside, as training does it with the month that has become so; here all at once.
+    the process has not used before. `keep_s`: putting all months that are over aside, as training does it with the month that
+    has become so; here all at once.
     """
     import lightgbm
     import numpy as np
@@ -124,10 +125,9 @@ def measure(engine: Engine) -> dict[str, float]:
     from xbot_dagster.domain.learning.stack import TREE_PARAMETERS, TREE_ROUNDS
     from xbot_dagster.domain.measuring.embedders import WordLlamaEmbedder
     from xbot_dagster.stages import features
-    from xbot_dagster.store import frames
 
     WordLlamaEmbedder().embed(["warm"])
-    query = FrameQuery(ACCOUNT, True, NOW, features.version())
+    query = frames.FrameQuery(ACCOUNT, True, NOW, features.version())
     asked = time.perf_counter()
     frames.keep_months(engine, query)
     started = time.perf_counter()
@@ -165,9 +165,7 @@ def measure(engine: Engine) -> dict[str, float]:
     }
 
 
-def _load_seconds(engine: Engine, query: FrameQuery) -> float:
-    from xbot_dagster.store import frames
-
+def _load_seconds(engine: Engine, query: frames.FrameQuery) -> float:
     started = time.perf_counter()
     frames.training_frame(engine, query)
     return time.perf_counter() - started

@@ -11,10 +11,8 @@ from xbot_dagster.cli.runtime import Json, console, deployment, print_json
 if TYPE_CHECKING:
     from dagster import ExecuteInProcessResult
 
-_REASONS = (
-    "skipped",
-    "reasons",
-)  # the names under which reports say, account by account, why nothing or no more was done
+# The names under which reports say, account by account, why nothing or no more was done.
+_REASONS = ("skipped", "reasons")
 _SHOWN = 10
 
 

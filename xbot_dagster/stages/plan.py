@@ -72,11 +72,8 @@ def run(
     with engine.begin() as conn:
         lacking = _lacking(conn, clock.now(), settings)
         chosen = [each for each in deployment.accounts(conn) if accounts is None or each.account in accounts]
-    planned = {name: why for name, (count, why) in lacking.items() if count == 0}
-    report = PlanReport(
-        accounts=len(chosen),
-        skipped={each.account: planned[each.account] for each in chosen if each.account in planned},
-    )
+    planned = {each.account: lacking[each.account][1] for each in chosen if lacking[each.account][0] == 0}
+    report = PlanReport(accounts=len(chosen), skipped=planned)
     tools = PlanningTools(engine, clock, settings, llm, cache, policies, seed, scorer_for, assign)
     for account in chosen:
         if account.account in planned:

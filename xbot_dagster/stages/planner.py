@@ -130,17 +130,16 @@ class Planner:
     def _fill(self, queue: list[Candidate], need: int, held: decisions.Day, pending: list[learning.Pending]) -> None:
         """Propose the batch, then write slot by slot; a blocked slot tries the next candidate of the queue."""
         taken = list(held.busy)
-        ordinal, made = held.ordinal, held.made
+        ordinal, most = held.ordinal, held.ordinal + self.rules.tries - held.made
         batch, rest = queue[:need], queue[need:]
         proposals = self._propose(batch, taken, pending, ordinal)
         for candidate, proposal in zip(batch, proposals, strict=True):
             for attempt in range(slots.TRIES_PER_POST):
-                if isinstance(proposal, learning.NoChoice) or made >= self.rules.tries:
+                if isinstance(proposal, learning.NoChoice) or ordinal >= most:
                     self.report = replace(self.report, empty_slots=self.report.empty_slots + 1)
                     break
                 placed = self._slot(candidate, proposal, taken, ordinal, attempt)
                 ordinal += placed is not None
-                made += placed is not None
                 if placed is not None and placed.status != "blocked":
                     taken += [placed.scheduled_at] * placed.parts
                     break
