@@ -1,5 +1,6 @@
 """Shared parts of the tests: one embedded Postgres and Valkey a session, one freshly migrated database a test."""
 
+import logging
 import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -82,6 +83,15 @@ def engine(database_url: str, settings: Settings, clock: FixedClock) -> Iterator
         config.install_defaults(conn, settings)
     yield engine
     engine.dispose()
+
+
+@pytest.fixture(autouse=True)
+def _log_level() -> Iterator[None]:
+    """What one test silences (a benchmark's main does), the next one hears again."""
+    logger = logging.getLogger("xbot")
+    level = logger.level
+    yield
+    logger.setLevel(level)
 
 
 @pytest.fixture(autouse=True)

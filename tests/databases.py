@@ -4,10 +4,13 @@ Copying a database costs half a second, emptying it a few hundredths, and almost
 """
 
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import psycopg
 from psycopg.sql import SQL, Identifier
+from sqlalchemy import Engine
 
 from xbot_dagster.embedded import postgres
 
@@ -32,10 +35,32 @@ _TABLES = "SELECT relname FROM pg_class WHERE relkind IN ('r', 'p') AND relnames
 _LARGEST = 2_000_000
 _SIZE = "SELECT coalesce(sum(pg_relation_size(oid)), 0) FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
 _ANALYSED = "SELECT count(*) FROM pg_statistic WHERE starelid IN (SELECT oid FROM pg_class WHERE relnamespace = 'public'::regnamespace)"
-_OTHERS = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+_OTHERS = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
 _COUNTERS = (
     "SELECT setval(format('%I.%I', schemaname, sequencename), 1, false) FROM pg_sequences WHERE last_value IS NOT NULL"
 )
+
+
+@contextmanager
+def administrator(engine: Engine) -> Iterator[psycopg.Connection[Any]]:
+    """A session on the engine's database that writes whatever the database's default says."""
+    url = engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    with psycopg.connect(url, autocommit=True, options="-c default_transaction_read_only=off") as conn:
+        yield conn
+
+
+@contextmanager
+def read_only(engine: Engine) -> Iterator[None]:
+    """The engine's database takes no writes meanwhile: not from new sessions, and those that were open are ended."""
+    name = Identifier(engine.url.database or "")
+    with administrator(engine) as conn:
+        conn.execute(SQL("ALTER DATABASE {} SET default_transaction_read_only = on").format(name))
+        conn.execute(_OTHERS)
+        try:
+            yield
+        finally:
+            conn.execute(SQL("ALTER DATABASE {} RESET default_transaction_read_only").format(name))
+            conn.execute(_OTHERS)
 
 
 class Databases:

@@ -7,7 +7,7 @@ Pure: facts in, findings out. Reading the facts is `store.condition`; raising, d
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 Severity = Literal["info", "warning", "critical"]
 
@@ -20,9 +20,11 @@ STALL = timedelta(minutes=15)  # sensors tick every minute or faster
 ESCALATE_AFTER = timedelta(hours=4)
 
 
-@dataclass(frozen=True)
-class AccountFacts:
-    """What the tables say about one account now. Times are aware; counts are rows."""
+class AccountFacts(NamedTuple):
+    """What the tables say about one account now. Times are aware; counts are rows.
+
+    A tuple: a sensor makes one for each of a thousand accounts every minute.
+    """
 
     account: str
     handle: str

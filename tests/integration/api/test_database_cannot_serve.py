@@ -4,27 +4,16 @@ import psycopg
 import pytest
 from sqlalchemy.exc import DBAPIError, InternalError, OperationalError, ProgrammingError
 
+from tests.databases import read_only
 from xbot_dagster.dashboard import serving
 from xbot_dagster.dashboard.live import Block
 from xbot_dagster.stages import health
 from xbot_dagster.store.cache import Cache
 
 
-@pytest.fixture
-def read_only(engine):
-    name = engine.url.database
-    url = engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
-    with psycopg.connect(url, autocommit=True, options="-c default_transaction_read_only=off") as conn:
-        conn.execute(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on')
-        ended = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s AND pid <> pg_backend_pid()"
-        conn.execute(ended, (name,))
-        yield
-        conn.execute(f'ALTER DATABASE "{name}" RESET default_transaction_read_only')
-        conn.execute(ended, (name,))
-
-
-def test_health_names_a_read_only_database(engine, clock, settings, read_only):
-    problems = health.read(engine, clock, settings, Cache(None, "t:")).problems
+def test_health_names_a_read_only_database(engine, clock, settings):
+    with read_only(engine):
+        problems = health.read(engine, clock, settings, Cache(None, "t:")).problems
     assert "The database takes no writes: it is read-only (xbot doctor database)." in problems
 
 
@@ -40,8 +29,8 @@ def test_a_block_of_a_page_says_what_the_database_said(monkeypatch):
 
     full = OperationalError("INSERT", {}, psycopg.errors.DiskFull("could not extend file"))
     assert "The disk of the database is full." in shown(full)
-    read_only = InternalError("INSERT", {}, psycopg.errors.ReadOnlySqlTransaction("cannot execute INSERT"))
-    assert "The database takes no writes" in shown(read_only)
+    writeless = InternalError("INSERT", {}, psycopg.errors.ReadOnlySqlTransaction("cannot execute INSERT"))
+    assert "The database takes no writes" in shown(writeless)
     gone = OperationalError("SELECT", {}, psycopg.OperationalError("server closed the connection"))
     assert "The database does not answer." in shown(gone)
     fault = ProgrammingError("SELEKT", {}, psycopg.errors.SyntaxError("syntax error"))

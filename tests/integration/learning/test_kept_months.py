@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
+from tests.databases import read_only
 from xbot_dagster.domain.measuring.counts import Counts
 from xbot_dagster.errors import DatabaseError
 from xbot_dagster.stages import features
@@ -229,12 +230,8 @@ def test_counts_that_come_later_than_the_month(engine, clock, months, history):
 def test_a_database_that_takes_no_writes_is_said_plainly(engine, clock, months):
     with engine.begin() as conn:
         conn.execute(text(_CHANGES["a count"]), {"d": months[40]})
-    name = engine.url.database
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as conn:
-        conn.execute(text(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on'))
-    assert len(frames.training_frame(engine, _query(clock.now()))) == 130, "reading goes on"
-    with pytest.raises(DatabaseError, match="read-only"):
-        frames.keep_months(engine, _query(clock.now()))
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as conn:
-        conn.execute(text(f'ALTER DATABASE "{name}" RESET default_transaction_read_only'))
+    with read_only(engine):
+        assert len(frames.training_frame(engine, _query(clock.now()))) == 130, "reading goes on"
+        with pytest.raises(DatabaseError, match="read-only"):
+            frames.keep_months(engine, _query(clock.now()))
     assert frames.keep_months(engine, _query(clock.now())) == 1

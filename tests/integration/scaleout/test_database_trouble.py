@@ -1,13 +1,10 @@
 """A database that turns read-only or runs out of disk under a worker: said by everyone in a sentence, and survived."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import dagster as dg
-import psycopg
 import pytest
 
 from benchmarks.scaled_out import Place, until
+from tests.databases import administrator, read_only
 from xbot_dagster.resources.database import Database
 from xbot_dagster.resources.opening import opened
 from xbot_dagster.sensors.due_posts import due_posts
@@ -19,23 +16,6 @@ CREATE FUNCTION no_space() RETURNS trigger LANGUAGE plpgsql AS
 $$ BEGIN RAISE EXCEPTION 'could not extend file: No space left on device' USING ERRCODE = 'disk_full'; END $$;
 CREATE TRIGGER no_space BEFORE INSERT ON {table} FOR EACH ROW EXECUTE FUNCTION no_space()
 """
-
-
-@contextmanager
-def administrator(here: Place) -> Iterator[psycopg.Connection]:
-    """A session that writes whatever the database's default says."""
-    url = here.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
-    with psycopg.connect(url, autocommit=True, options="-c default_transaction_read_only=off") as conn:
-        yield conn
-
-
-def turn(here: Place, words: str) -> None:
-    """Change the database for every session, those that are open too."""
-    with administrator(here) as conn:
-        conn.execute(f"ALTER DATABASE xbot {words}")  # pyright: ignore[reportArgumentType, reportCallIssue]
-        conn.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'xbot' AND pid <> pg_backend_pid()"
-        )
 
 
 def skipped(here: Place) -> str:
@@ -51,8 +31,7 @@ def skipped(here: Place) -> str:
 def test_a_read_only_database_is_named_by_all_and_its_return_is_enough(here: Place) -> None:
     decision = here.queue("Cold water in the morning: half a minute is plenty.")
     with here.workers("--count", "1"):
-        turn(here, "SET default_transaction_read_only = on")
-        try:
+        with read_only(here.engine):
             assert here.finish(here.launch("post")) == dg.DagsterRunStatus.FAILURE
             assert READ_ONLY in skipped(here)
             refused = here.command("queue", "cancel", decision)
@@ -60,8 +39,6 @@ def test_a_read_only_database_is_named_by_all_and_its_return_is_enough(here: Pla
             assert refused.stderr.startswith(f"xbot: {READ_ONLY}")
             assert len(refused.stderr.strip().splitlines()) == 1
             assert "read-only" in here.command("doctor", "database").stdout
-        finally:
-            turn(here, "RESET default_transaction_read_only")
         assert here.finish(here.launch("post")) == dg.DagsterRunStatus.SUCCESS
     assert here.rows("SELECT count(*) FROM posted_decisions WHERE decision_id = :id", id=decision) == [(1,)]
 
@@ -71,7 +48,7 @@ def test_a_full_disk_loses_nothing(here: Place, table: str) -> None:
     here.may_post_again()
     decision = here.queue(f"A full shelf says nothing about the reader ({table}).")
     with here.workers("--count", "1"):
-        with administrator(here) as conn:
+        with administrator(here.engine) as conn:
             conn.execute(_FULL.format(table=table))  # pyright: ignore[reportArgumentType, reportCallIssue]
         try:
             here.finish(here.launch("post"))
@@ -81,7 +58,7 @@ def test_a_full_disk_loses_nothing(here: Place, table: str) -> None:
                 waiting = "SELECT status FROM content_metadata WHERE decision_id = :id"
                 assert here.rows(waiting, id=decision) == [("queued",)]
         finally:
-            with administrator(here) as conn:
+            with administrator(here.engine) as conn:
                 conn.execute("DROP FUNCTION no_space CASCADE")
         here.finish(here.launch("post"))
         until(

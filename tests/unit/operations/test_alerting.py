@@ -60,7 +60,7 @@ QUIET = Facts(
 
 
 def with_account(**changes: Any) -> Facts:
-    return replace(QUIET, accounts=(replace(CALM, **changes),))
+    return replace(QUIET, accounts=(CALM._replace(**changes),))
 
 
 def rules(facts: Facts) -> list[str]:
