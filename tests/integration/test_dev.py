@@ -90,6 +90,8 @@ def test_it_opens_everything_and_ends_everything(tmp_path: Path) -> None:
         assert len(family) > 5
     finally:
         os.kill(process.pid, signal.SIGINT)
+        time.sleep(1)
+        os.kill(process.pid, signal.SIGINT)  # impatience leaves nothing behind
         rest, _ = process.communicate(timeout=90)
     assert process.returncode == 0, rest
     assert "nothing is left running" in rest

@@ -16,7 +16,7 @@ from typing import Any
 import psutil
 import typer
 
-from xbot_dagster.cli.runtime import console, deployment, end_as_by_ctrl_c
+from xbot_dagster.cli.runtime import console, deployment, end_as_by_ctrl_c, end_in_peace
 from xbot_dagster.errors import HomeError, UsageError
 
 _READY_SECONDS = 180
@@ -77,6 +77,7 @@ def dev() -> None:
         except KeyboardInterrupt:
             pass
         finally:
+            end_in_peace()
             with console.status("Ending …"):
                 _stop(children)
         console.print("Ended; nothing is left running.")

@@ -17,7 +17,7 @@ import typer
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from xbot_dagster.cli.runtime import console, deployment, end_as_by_ctrl_c, errors
+from xbot_dagster.cli.runtime import console, deployment, end_as_by_ctrl_c, end_in_peace, errors
 from xbot_dagster.errors import HomeError, UsageError
 
 _READY_SECONDS = 120
@@ -171,6 +171,7 @@ def _stop(members: list[Member], engine: Engine) -> None:
     """Let each worker finish its run, then end what remains of its tree. A second Ctrl-C does not wait."""
     from xbot_dagster.store import workers as store
 
+    end_in_peace()
     trees = []
     for member in members:
         if member.process.poll() is None:
@@ -179,10 +180,12 @@ def _stop(members: list[Member], engine: Engine) -> None:
             member.process.send_signal(signal.SIGTERM)
     deadline = time.monotonic() + _FINISH_SECONDS
     try:
+        end_as_by_ctrl_c()
         with console.status("Waiting for runs under way; Ctrl-C again ends them …"):
             for member in members:
                 with suppress(subprocess.TimeoutExpired):
                     member.process.wait(timeout=max(0.1, deadline - time.monotonic()))
+        end_in_peace()
     except KeyboardInterrupt:
         errors.print("Runs under way are ended.")
     for member in members:

@@ -2,6 +2,7 @@
 
 import logging
 import signal
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -60,6 +61,18 @@ def test_two_workers_execute_runs_and_end_without_a_trace(here: Place) -> None:
         family = started.tree()
         assert len(family) >= 5  # the command, two workers, a child each
         assert started.end(signal.SIGINT) == 0
+        assert "nothing is left running" in started.said
+        assert living(family) == []
+    assert here.present() == []
+
+
+def test_impatience_leaves_nothing_behind(here: Place) -> None:
+    with here.workers("--count", "2") as started:
+        family = started.tree()
+        while started.process.poll() is None:
+            started.process.send_signal(signal.SIGINT)
+            time.sleep(0.05)
+        assert started.process.returncode == 0
         assert "nothing is left running" in started.said
         assert living(family) == []
     assert here.present() == []
