@@ -1,14 +1,14 @@
 """History in and out, reports, rewards, back-tests."""
 
 from dataclasses import asdict
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from textwrap import shorten
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from xbot_dagster.cli.runtime import AccountName, Json, console, deployment, group, print_json, print_rows
+from xbot_dagster.cli.runtime import AccountName, Json, console, deployment, errors, group, print_json, print_rows
 from xbot_dagster.errors import UsageError
 from xbot_dagster.store.deployment import DEFAULT_ACCOUNT
 
@@ -147,25 +147,52 @@ def versions(as_json: Json = False) -> None:
 
 def backtest(
     start: Annotated[str, typer.Option("--from", help="First day, YYYY-MM-DD.")],
-    end: Annotated[str, typer.Option("--to", help="Last day, YYYY-MM-DD.")],
+    end: Annotated[str, typer.Option("--to", help="Last day, YYYY-MM-DD; at the latest yesterday.")],
+    as_json: Json = False,
 ) -> None:
+    from xbot_dagster.partitions import FIRST_DAY
     from xbot_dagster.runner import run_job
+    from xbot_dagster.store import predictors
 
     first, last = _day(start, "--from"), _day(end, "--to")
     if first > last:
         raise UsageError(f"--from {first} lies after --to {last}.")
-    days = {
-        "dagster/asset_partition_range_start": first.isoformat(),
-        "dagster/asset_partition_range_end": last.isoformat(),
-    }
-    with deployment(), console.status(f"Retraining as of each of {(last - first).days + 1} days …"):
-        result = run_job("train", tags={**days, "xbot/actor": "cli"})
-    for event in result.get_asset_materialization_events():
-        summary = {
-            k: v.value for k, v in event.materialization.metadata.items() if k in ("partitions", "trained", "mean_gain")
+    if first < date.fromisoformat(FIRST_DAY):
+        raise UsageError(f"--from {first} lies before the first day there is.", f"That is {FIRST_DAY}.")
+    with deployment() as opened:
+        # Today is not over: its partition trains what serves, and a back-test never does.
+        over = opened.clock.now().date() - timedelta(days=1)
+        if first > over:
+            raise UsageError(f"--from {first} is not over.", f"The last day that can be looked back at is {over}.")
+        if last > over:
+            errors.print(f"--to {last} is not over: this back-test ends at {over}.")
+            last = over
+        days = {
+            "dagster/asset_partition_range_start": first.isoformat(),
+            "dagster/asset_partition_range_end": last.isoformat(),
         }
-        console.print(f"{event.materialization.asset_key.to_user_string()}: {summary}")
-    console.print("Look at them with: xbot predictors list")
+        with console.status(f"Retraining as of each of {(last - first).days + 1} days …"):
+            result = run_job("train", tags={**days, "xbot/actor": "cli"})
+        with opened.engine.begin() as conn:
+            rows = predictors.backtested(conn, first, last)
+    if as_json:
+        print_json(rows)
+        return
+    print_rows(
+        rows, ("account", "kind", "trained", "mean_gain", "better"), as_json=False, empty="Nothing could be trained."
+    )
+    # Every partition of the range carries the metadata of the one run.
+    told = [event.materialization for event in result.get_asset_materialization_events()]
+    untrained: dict[str, Any] = {each.asset_key.to_user_string(): each.metadata["skipped"].value for each in told}
+    for name, reasons in untrained.items():
+        for reason, partitions in reasons.items():
+            console.print(f"{name}: {partitions} not trained: {reason}", markup=False)
+    if rows:
+        console.print(
+            f"\nmean_gain: squared error saved against the rolling mean of earlier posts, in shares of the variance. "
+            f"better: partitions with a gain, of {(last - first).days + 1}.\n"
+            "Day by day: xbot predictors list --backtests, or as a chart: xbot report --out report"
+        )
 
 
 def _day(value: str, flag: str) -> date:

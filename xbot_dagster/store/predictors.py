@@ -140,6 +140,19 @@ def backtests(conn: Connection, account: str, kind: str) -> list[VersionHead]:
     return [VersionHead(**row) for row in rows.mappings()]
 
 
+def backtested(conn: Connection, first: date, last: date) -> list[dict[str, Any]]:
+    """Per account and kind, of the partitions `first` to `last`: how many were trained, their mean gain, how many gained."""
+    rows = conn.execute(
+        text(
+            "SELECT account, kind, count(*) AS trained, avg((metrics->'gain'->>0)::float8) AS mean_gain, "
+            "count(*) FILTER (WHERE (metrics->'gain'->>0)::float8 > 0) AS better FROM predictor_versions "
+            "WHERE state = 'backtest' AND partition_day BETWEEN :first AND :last GROUP BY account, kind ORDER BY account, kind"
+        ),
+        {"first": first, "last": last},
+    )
+    return [dict(row) for row in rows.mappings()]
+
+
 def _one_head(conn: Connection, condition: str, **parameters: Any) -> VersionHead | None:
     query = f"SELECT {_HEAD} FROM predictor_versions WHERE account = :account AND kind = :kind AND {condition}"
     row = conn.execute(text(query), parameters).mappings().first()

@@ -3,19 +3,25 @@
 import json
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
+import dagster as dg
 import pytest
 import typer
 from sqlalchemy import text
 from typer.testing import CliRunner
 
+from xbot_dagster import runner
+from xbot_dagster.assets.predictors import content_predictor, timing_predictor
 from xbot_dagster.cli import caching as caching_commands
 from xbot_dagster.cli import learning as commands
+from xbot_dagster.cli import measuring as measuring_commands
 from xbot_dagster.cli import predicting as predicting_commands
 from xbot_dagster.embedded.services import Services
+from xbot_dagster.errors import UsageError
 from xbot_dagster.resources.opening import Opened
 from xbot_dagster.settings import Settings
-from xbot_dagster.stages import experiment_plan, learn, train
+from xbot_dagster.stages import experiment_plan, features, learn, train
 from xbot_dagster.store import deployment, experiments
 
 START = datetime(2026, 11, 5, 8, 0, tzinfo=UTC)
@@ -39,9 +45,10 @@ def xbot(engine, clock, settings: Settings, cache_url, monkeypatch, request):
 
     monkeypatch.setattr(caching, "make_cache", lambda _: Cache(cache_url, settings.redis_prefix))
     app = typer.Typer()
-    for module in (commands, predicting_commands, caching_commands):
+    for module in (commands, predicting_commands, caching_commands, measuring_commands):
         monkeypatch.setattr(module, "deployment", opened)
     commands.mount(app)
+    measuring_commands.mount(app)
 
     def run(*words: str) -> str:
         result = CliRunner().invoke(app, words, catch_exceptions=False)
@@ -177,8 +184,6 @@ def test_experiment_commands(xbot, clock):
 
 
 def test_seven_days_take_no_options_of_their_own(xbot):
-    from xbot_dagster.errors import UsageError
-
     with pytest.raises(UsageError, match="its own windows"):
         xbot("experiments", "plan", "--preset", "seven-day", "--days", "3")
 
@@ -201,3 +206,66 @@ def test_the_cache_is_rebuilt_from_postgres(xbot, settings, predicting, engine, 
     again = {row["key"].split(":", 1)[1] for row in json.loads(xbot("redis", "scan", "--json"))}
     assert sorted(again) == before
     assert json.loads(xbot("redis", "scan", "predictor:*", "--json"))
+
+
+@pytest.fixture
+def trained(engine, clock, settings, monkeypatch):
+    """What runs where the command asks for its job: the shipped assets on the test's database."""
+
+    def run_job(job: str, tags: dict[str, str]) -> dg.ExecuteInProcessResult:
+        assert job == "train"
+        database = SimpleNamespace(engine=engine, clock=clock, settings=settings)
+        with dg.DagsterInstance.ephemeral() as instance:
+            return dg.materialize(
+                [content_predictor, timing_predictor],
+                instance=instance,
+                resources={"database": database, "cache": None},
+                tags=tags,
+            )
+
+    monkeypatch.setattr(runner, "run_job", run_job)
+
+
+@pytest.mark.usefixtures("trained")
+def test_backtest_says_what_its_partitions_were_worth(xbot, engine, clock, history):
+    history.effects = {"story": 1.2, "checklist": -1.2}
+    history.add(40, START - timedelta(days=15), every=timedelta(hours=6))
+    features.run(engine, clock, (START - timedelta(days=15)).date(), clock.now().date())
+    words = ("backtest", "--from", "2026-10-20", "--to", "2026-10-27")
+    printed = xbot(*words)
+    assert "timing_predictor: 3 not trained: insufficient real outcomes (need 5)" in printed
+    assert "of 8." in printed
+    rows = json.loads(xbot(*words, "--json"))
+    assert [(row["account"], row["kind"], row["trained"]) for row in rows] == [
+        ("default", "content", 5),
+        ("default", "timing", 5),
+    ]
+    assert all(0 <= row["better"] <= row["trained"] for row in rows)
+    assert printed.count("default") == 2, "one line a kind, not one a partition"
+    listed = json.loads(xbot("predictors", "list", "--backtests", "--json"))
+    gains = [row["gain"] for row in listed if row["kind"] == "timing" and row["gain"] is not None]
+    assert rows[1]["mean_gain"] == pytest.approx(sum(gains) / len(gains))
+
+
+@pytest.mark.usefixtures("trained")
+def test_a_backtest_leaves_today_to_the_training_that_serves(xbot, clock, engine, history):
+    history.add(10, START, every=timedelta(hours=6))
+    today = clock.now().date()
+    xbot("backtest", "--from", str(today - timedelta(days=2)), "--to", str(today + timedelta(days=3)))
+    with engine.begin() as conn:
+        states = set(conn.execute(text("SELECT state FROM predictor_versions")).scalars())
+    assert states <= {"backtest"}
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "words"),
+    [
+        ("2026-11-31", "2026-11-08", "is not a day"),
+        ("2026-11-02", "2026-11-01", "lies after"),
+        ("2010-01-01", "2010-01-05", "lies before the first day there is. That is 2018-01-01"),
+        ("2026-11-08", "2026-11-09", "is not over. The last day that can be looked back at is 2026-11-07"),
+    ],
+)
+def test_backtests_that_cannot_be(xbot, first, last, words):
+    with pytest.raises(UsageError, match=words):
+        xbot("backtest", "--from", first, "--to", last)

@@ -13,7 +13,8 @@ from xbot_dagster.clock import FixedClock
 from xbot_dagster.settings import Settings, load_settings
 from xbot_dagster.stages import alerts as stage
 from xbot_dagster.stages.notifying import AppriseNotifier, addresses
-from xbot_dagster.store import alert_delivery, alerts, browse, ticks
+from xbot_dagster.store import alert_delivery, alerts, browse, deployment, ticks
+from xbot_dagster.store.followers import add_snapshot
 
 
 class Receiver:
@@ -208,6 +209,18 @@ def test_alerts_of_other_stages_close_when_their_cause_is_gone(
     clock.sleep(timedelta(hours=2).total_seconds())
     evaluate(engine, clock, settings)
     assert not {a.rule for a in rows(engine) if a.state != "closed"} & still
+
+
+def test_an_account_that_is_switched_off_needs_nobody(engine: Engine, clock: FixedClock, watched: Settings) -> None:
+    with engine.begin() as conn:
+        deployment.add_account(conn, "second", "second_demo", "UTC")
+        for account in ("default", "second"):
+            for hours, followers in ((30, 900), (1, 800)):
+                taken = clock.now() - timedelta(hours=hours)
+                add_snapshot(conn, account, taken, followers, False, "page", True)
+        conn.execute(text("UPDATE accounts SET enabled = account = 'second'"))
+    evaluate(engine, clock, watched)
+    assert [a.account for a in rows(engine) if a.rule == "follower_drop"] == ["second"]
 
 
 def test_an_escalated_alert_stays_critical_when_its_stage_raises_it_again(
