@@ -21,7 +21,7 @@ from xbot_dagster.domain.learning.predictors_timing import TimingPredictor
 from xbot_dagster.domain.measuring.embedders import Embedder, WordLlamaEmbedder
 from xbot_dagster.errors import NotFound
 from xbot_dagster.stages import features
-from xbot_dagster.store import deployment, frames, learning, predictors
+from xbot_dagster.store import alerts, deployment, frames, learning, predictors
 from xbot_dagster.store.cache import Cache
 from xbot_dagster.store.frames import FrameQuery
 
@@ -105,11 +105,19 @@ class ContentScorer:
     ) -> "ContentScorer | None":
         """The account's promoted content predictor with the history known now; None where nothing is promoted, or where
         what is promoted cannot be read and there are too few outcomes for the baseline.
+
+        What cannot be read is an open alert until something promoted can.
         """
         found = load_champion(engine, cache, account, "content")
-        if found is None:
-            return None
         with engine.begin() as conn:
+            if isinstance(found, str):
+                message = f"The predictor that should rank the drafts of '{account}' cannot be used: {found}."
+                fix = f"Go back to the one before: xbot predictors rollback --account {account}. Or: xbot predictors promote"
+                alerts.raise_alert(conn, "predictor_unusable", account, "warning", message, fix, account)
+            else:
+                alerts.close_alert(conn, "predictor_unusable", account)
+            if found is None:
+                return None
             zone = deployment.account(conn, account).zone
             query = FrameQuery(account, learning.family_is_simulated(conn), learning.now(conn), features.version())
             posts = learning.posts_published(conn, account, up_to=REFRESHED_POSTS + 1)

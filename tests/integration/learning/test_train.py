@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from xbot_dagster.stages import features, promoting, train
 from xbot_dagster.stages.serving import ContentScorer
-from xbot_dagster.store import predictors
+from xbot_dagster.store import browse, predictors
 from xbot_dagster.store.cache import Cache
 
 START = datetime(2026, 9, 1, 6, 0, tzinfo=UTC)
@@ -139,11 +139,19 @@ def test_serving_falls_back_one_step_at_a_time(engine, clock, settings, trained_
         scorer = ContentScorer.load(engine, cache, "default")
         assert (scorer.version, scorer.served_from) == ("baseline", "baseline")
         assert "its checksum does not match" in caplog.text
+        with engine.begin() as conn:
+            [alert] = browse.alerts(conn, [], None, 10)
+        assert alert.rule == "predictor_unusable"
+        assert "its checksum does not match" in alert.message
         assert len(scorer.predict(["a", "b"], scheduled_at=clock.now(), context={"arm": "story"})) == 2
         with engine.begin() as conn:
             conn.execute(text("DELETE FROM outcomes"))
         assert ContentScorer.load(engine, cache, "default") is None
         assert "drafts are not ranked" in caplog.text
+    promoting.rollback(engine, cache, "default", "content", by="test")
+    assert ContentScorer.load(engine, cache, "default") is None
+    with engine.begin() as conn:
+        assert [alert.state for alert in browse.alerts(conn, [], None, 10)] == ["closed"]
 
 
 def test_promote_and_roll_back(engine, clock, settings, trained_history, cache):
