@@ -13,7 +13,7 @@ from xbot_dagster.domain.learning.predictors_frame import NEVER, Posts
 from xbot_dagster.domain.learning.predictors_history import history_at
 from xbot_dagster.domain.learning.predictors_payload import to_payload
 from xbot_dagster.domain.learning.predictors_timing import TimingPredictor, train_timing
-from xbot_dagster.domain.learning.walkforward import block_bootstrap, rank_correlation
+from xbot_dagster.domain.learning.walkforward import block_bootstrap, rank_correlation, spread
 from xbot_dagster.settings import Settings
 from xbot_dagster.stages import features
 from xbot_dagster.stages.trained import SCORED_DAYS, TrainReport
@@ -70,7 +70,7 @@ def _partition(
     outcome = posts.targets[predictor.target][rows] - usual - predictor.centre
     slots = [datetime.fromtimestamp(int(posts.posted[row]), UTC) for row in rows]
     expected = np.array([_expected(predictor, slot, zone) for slot in slots])
-    variance = float(outcome.var())
+    variance = spread(outcome)
     gain = block_bootstrap((outcome**2 - (outcome - expected) ** 2) / variance, state) if variance > 0 else None
     return predictor, {
         "scored": len(rows),

@@ -42,7 +42,7 @@ def test_a_proven_challenger_is_promoted(challenger, posts):
 def test_training_is_not_proof():
     verdict = decide(train(frame(25)), None)
     assert isinstance(verdict, Hold)
-    assert verdict.reason == "too few scored posts to compare it with the rolling mean"
+    assert verdict.reason == "too few scored posts whose outcomes differ to compare it with the rolling mean"
 
 
 @pytest.mark.parametrize("n", [2, 7, 20, 25, 30])

@@ -94,8 +94,9 @@ def test_fewer_than_five_outcomes_are_refused(n):
     assert train_timing(posts, as_of=end_of(frame(20)), random_state=7) == TooFewOutcomes(n)
 
 
-def test_five_constant_outcomes_train_and_say_nothing():
-    posts = frame(5).assign(impressions=100)
+@pytest.mark.parametrize(("n", "impressions"), [(5, 100), (200, 1000)])
+def test_constant_outcomes_train_and_say_nothing(n, impressions):
+    posts = frame(n).assign(impressions=impressions)
     trained = train(posts)
     assert trained.gain is None
     assert trained.predict(9, 0).value == pytest.approx(0, abs=1e-6)

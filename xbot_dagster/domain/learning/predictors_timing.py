@@ -24,6 +24,7 @@ from xbot_dagster.domain.learning.walkforward import (
     Interval,
     block_bootstrap,
     rank_correlation,
+    spread,
 )
 
 if TYPE_CHECKING:
@@ -149,15 +150,15 @@ def train_timing(
         counted = int(measured.sum())
         return TooFewOutcomes(counted if counted < MIN_OUTCOMES else 0)
     with threadpool_limits(1):
-        usual = history_at(posts, (target,), posts.planned, posts.groups).rolling[:, 0]
-        residual = np.where(measured, posts.targets[target] - usual, np.nan)
+        residual, first = _against_usual(posts, target)
         hour, weekday = _local_time(posts)
         design = basis(hour, weekday)
         # The UTC day: which posts share a day, not which hour of it is meant.
         day = posts.posted // DAY_SECONDS
         known = np.flatnonzero(~np.isnan(residual))
         centre, mean, covariance = _posterior(design[known], residual[known], day[known])
-        errors = _forward_errors(posts, design, residual, day)
+        # Nobody could have said what is usual before the first outcome was in.
+        errors = _forward_errors(posts, design, np.where(first, np.nan, residual), day)
         counts = np.zeros((7, 24), dtype=int)
         np.add.at(counts, (weekday[known], hour[known].astype(int) % 24), 1)
     scores, gain = _scores(errors, random_state)
@@ -173,6 +174,22 @@ def train_timing(
         metrics=scores,
         gain=gain,
     )
+
+
+def _against_usual(posts: Posts, target: str) -> tuple[np.ndarray, np.ndarray]:
+    """Outcome minus the history mean of its type, NaN where unknown; and which posts had no history at all.
+
+    Those are compared with each other: against nothing, each would look like the best post there ever was.
+    """
+    import numpy as np
+
+    outcome = np.where(posts.collected < NEVER, posts.targets[target], np.nan)
+    known = ~np.isnan(outcome)
+    first = posts.planned < posts.collected[known].min()
+    usual = history_at(posts, (target,), posts.planned, posts.groups).rolling[:, 0]
+    if (first & known).any():
+        usual = np.where(first, outcome[first & known].mean(), usual)
+    return outcome - usual, first
 
 
 def _posterior(design: np.ndarray, residual: np.ndarray, day: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
@@ -211,7 +228,7 @@ def _variances(residual: np.ndarray, group: np.ndarray, size: np.ndarray) -> tup
     import numpy as np
 
     n, days = len(residual), len(size)
-    total = float(residual.var()) or 1.0
+    total = spread(residual) or 1.0
     if n - days < MIN_OUTCOMES or days < 2:
         return total, 0.0
     mean = np.bincount(group, weights=residual) / size
@@ -243,9 +260,9 @@ def _forward_errors(posts: Posts, design: np.ndarray, residual: np.ndarray, day:
 def _scores(errors: np.ndarray, random_state: int) -> tuple[dict[str, Any], Interval | None]:
     import numpy as np
 
-    if len(errors) < 2 * BOOTSTRAP_BLOCK or np.ptp(errors[:, 0]) == 0:
+    variance = spread(errors[:, 0])
+    if len(errors) < 2 * BOOTSTRAP_BLOCK or variance == 0:
         return {"n": len(errors)}, None
-    variance = float(errors[:, 0].var())
     gain = block_bootstrap((errors[:, 1] ** 2 - errors[:, 2] ** 2) / variance, random_state)
     found = {
         "n": len(errors),

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from xbot_dagster.domain.learning.predictors import ContentPredictor, known_posts
 from xbot_dagster.domain.learning.predictors_timing import TimingPredictor
-from xbot_dagster.domain.learning.walkforward import Interval, block_bootstrap
+from xbot_dagster.domain.learning.walkforward import Interval, block_bootstrap, spread
 
 if TYPE_CHECKING:
     import numpy as np
@@ -54,7 +54,7 @@ def decide(
     """Gate a challenger. `frame`: the training frame, whose outcomes compare two content predictors on the same posts."""
     gain = challenger.gain
     if gain is None:
-        return Hold("too few scored posts to compare it with the rolling mean", None)
+        return Hold("too few scored posts whose outcomes differ to compare it with the rolling mean", None)
     shown = f"{gain.value:+.3f} [{gain.low:+.3f}, {gain.high:+.3f}] of the variance"
     if gain.low <= 0:
         return Hold(f"the gain over the rolling mean may be nothing: {shown}", gain)
@@ -83,7 +83,7 @@ def compare(challenger: ContentPredictor, champion: ContentPredictor, frame: pd.
         theirs = _column(served, posts.decision_id, target)
         outcome = posts.targets[target]
         common = ~np.isnan(ours) & ~np.isnan(theirs) & ~np.isnan(outcome)
-        variance = float(np.var(outcome[common])) if common.any() else 0.0
+        variance = spread(outcome[common])
         if variance > 0:
             difference = np.where(common, (outcome - theirs) ** 2 - (outcome - ours) ** 2, np.nan)
             rows.append(difference / variance)

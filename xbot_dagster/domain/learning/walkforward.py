@@ -24,6 +24,7 @@ BOOTSTRAP_DRAWS: Final = 2_000
 # Posts per block: a day's posts share an audience, a news day and a model, so single posts are not independent.
 BOOTSTRAP_BLOCK: Final = 25
 BOOTSTRAP_LEVEL: Final = 0.95
+_ROUNDING: Final = 1e-12
 
 
 @dataclass(frozen=True)
@@ -142,7 +143,7 @@ def scores(result: WalkForward, target: str, random_state: int) -> dict[str, dic
             row["coverage"] = float(inside[known].mean()) if known.any() else None
         if model != "rolling":
             gain = None if len(y) < 2 * BOOTSTRAP_BLOCK else block_bootstrap(base - squared, random_state)
-            variance = float(np.var(y)) if len(y) else 0.0
+            variance = spread(y)
             row["gain"] = None if gain is None else _ratio(gain.value, variance)
             row["gain_low"] = None if gain is None else _ratio(gain.low, variance)
             row["gain_high"] = None if gain is None else _ratio(gain.high, variance)
@@ -158,7 +159,7 @@ def pooled_gain(result: WalkForward, targets: tuple[str, ...], model: str, basel
     for target in targets:
         difference = result.errors(target, baseline) ** 2 - result.errors(target, model) ** 2
         known = ~np.isnan(difference)
-        variance = float(np.var(result.outcomes[target][known])) if known.any() else 0.0
+        variance = spread(result.outcomes[target][known])
         if variance > 0:
             rows.append(difference / variance)
     if not rows:
@@ -166,6 +167,14 @@ def pooled_gain(result: WalkForward, targets: tuple[str, ...], model: str, basel
     table = np.vstack(rows)
     counts = (~np.isnan(table)).sum(axis=0)
     return (np.nansum(table, axis=0) / np.maximum(counts, 1))[counts > 0]
+
+
+def spread(values: np.ndarray) -> float:
+    """Variance of logs or shares; 0.0 where they differ by less than a millionth, which is how equal counts differ after sums."""
+    import numpy as np
+
+    found = float(np.var(values)) if len(values) else 0.0
+    return found if found > _ROUNDING else 0.0
 
 
 def block_bootstrap(differences: np.ndarray, random_state: int, block: int = BOOTSTRAP_BLOCK) -> Interval:
