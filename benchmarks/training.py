@@ -117,8 +117,8 @@ def measure(engine: Engine) -> dict[str, float]:
     """
     import lightgbm
     import numpy as np
-    from threadpoolctl import threadpool_limits
 
+    from xbot_dagster.domain.learning.one_thread import one_thread
     from xbot_dagster.domain.learning.predictors import known_posts
     from xbot_dagster.domain.learning.predictors_design import Fitted, Material
     from xbot_dagster.domain.learning.predictors_frame import LOG_TARGETS
@@ -133,7 +133,7 @@ def measure(engine: Engine) -> dict[str, float]:
     started = time.perf_counter()
     frame = frames.training_frame(engine, query)
     loaded = time.perf_counter()
-    with threadpool_limits(1):
+    with one_thread():
         posts = known_posts(frame, "UTC", NOW)
         read = time.perf_counter()
         material = Material.build(posts, frame, LOG_TARGETS, WordLlamaEmbedder(), int(NOW.timestamp()))

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Engine
 
 from xbot_dagster.clock import Clock
+from xbot_dagster.domain.learning.one_thread import one_thread
 from xbot_dagster.domain.learning.predictors import known_posts, seconds
 from xbot_dagster.domain.learning.predictors_design import BEATS_MEDIAN, MODELS, Fitted, Material, all_features, beats
 from xbot_dagster.domain.learning.predictors_frame import LOG_TARGETS, NEVER
@@ -122,7 +123,6 @@ def partition_of(material: Material, day: date, state: int) -> Partition | str:
     A sentence instead where there is nothing to fit or to score.
     """
     import numpy as np
-    from threadpoolctl import threadpool_limits
 
     end = _end_of(day)
     second = seconds(end)
@@ -134,7 +134,7 @@ def partition_of(material: Material, day: date, state: int) -> Partition | str:
     rows = np.flatnonzero((planned > second) & (posts.collected < NEVER))
     if len(rows) == 0:
         return f"no measured post was planned in the {SCORED_DAYS} days after"
-    with threadpool_limits(1):
+    with one_thread():
         fitted = Fitted.fit(material, known, state)
         vectors = None if material.vectors is None else material.vectors[rows]
         found = fitted.predict(material.base[rows], tuple(posts.texts[row] for row in rows), vectors)

@@ -27,6 +27,7 @@ from xbot_dagster.domain.learning.coefficients import (
 from xbot_dagster.domain.learning.glm import DriftingCounts, Surprise
 from xbot_dagster.domain.learning.growth_config import METRICS, REWARD_WEIGHTS, GrowthConfig
 from xbot_dagster.domain.learning.ledger import Ledger
+from xbot_dagster.domain.learning.one_thread import one_thread
 from xbot_dagster.domain.learning.policy import (
     Belief,
     Choice,
@@ -84,6 +85,7 @@ class GrowthPolicy(Policy):
         )
         return Prior(self.config.block_priors(), {**self.pooled, ("base",): base})
 
+    @one_thread()
     def update(self, outcomes: Sequence[Outcome], *, now: datetime) -> UpdateSummary:
         """Learn final rows in the order they were posted, keep first passes as provisional; see `policy.Policy`."""
         fresh, replaced, skipped = self.ledger.sort(outcomes, now)
@@ -140,6 +142,7 @@ class GrowthPolicy(Policy):
             )
         return model, reach
 
+    @one_thread()
     def propose_day(
         self,
         contexts: Sequence[Mapping[str, Any]],
@@ -203,6 +206,7 @@ class GrowthPolicy(Policy):
         expected = dict(zip(self.arms, zip(mean.tolist(), widths.tolist(), strict=True), strict=True))
         return choose(self, context, picked, pairs, epsilon, rng, expected_reward=expected, fallback=fallback)
 
+    @one_thread()
     def beliefs(self, *, now: datetime) -> list[Belief]:
         """Arms, hours, topics and hooks at an otherwise ordinary post; see `policy.Policy`."""
         model, reach = self._belief_at(now, ())

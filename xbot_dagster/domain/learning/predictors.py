@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from xbot_dagster.domain.learning.conformal import ErrorBand, error_band
+from xbot_dagster.domain.learning.one_thread import one_thread
 from xbot_dagster.domain.learning.predictors_design import BEATS_MEDIAN, Fitted, Material, vectors_of
 from xbot_dagster.domain.learning.predictors_frame import LOG_TARGETS, NEVER, Posts, read_posts
 from xbot_dagster.domain.learning.predictors_history import HistoryTable, cadence
@@ -101,6 +102,7 @@ class ContentPredictor:
         """Name of the embedder whose vectors it wants, None if it uses none."""
         return self.fitted.embedding.embedder if self.fitted.embedding else None
 
+    @one_thread()
     def predict(self, frame: pd.DataFrame, *, embedder: Embedder | None = None) -> list[Prediction]:
         """One prediction per row of `frame` (columns as in training, without outcomes), in its order.
 
@@ -161,6 +163,7 @@ class ContentPredictor:
         return replace(self, history=HistoryTable.at(posts, self.targets, seconds(as_of)))
 
 
+@one_thread()
 def train_content(
     frame: pd.DataFrame,
     *,
@@ -178,23 +181,6 @@ def train_content(
     evaluated_posts: how many of the last posts are scored (None = all after the warm-up, 0 = no evaluation).
     Raises FrameError for an unusable frame.
     """
-    from threadpoolctl import threadpool_limits
-
-    # One thread: sums in a fixed order, and a run's cost is one core whatever the machine.
-    with threadpool_limits(1):
-        return _train(frame, as_of, random_state, zone, embedder, targets, evaluated_posts, warm_up)
-
-
-def _train(
-    frame: pd.DataFrame,
-    as_of: datetime,
-    random_state: int,
-    zone: str,
-    embedder: Embedder | None,
-    targets: tuple[str, ...],
-    evaluated_posts: int | None,
-    warm_up: int,
-) -> ContentPredictor | TooFewOutcomes:
     import numpy as np
 
     posts = known_posts(frame, zone, as_of)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
+from xbot_dagster.domain.learning.one_thread import one_thread
 from xbot_dagster.domain.learning.predictors import TooFewOutcomes, known_posts
 from xbot_dagster.domain.learning.predictors_frame import NEVER, STATIC_FEATURES, Posts
 from xbot_dagster.domain.learning.predictors_history import DAY_SECONDS, history_at
@@ -139,7 +140,6 @@ def train_timing(
     Raises FrameError for an unusable frame.
     """
     import numpy as np
-    from threadpoolctl import threadpool_limits
 
     posts = known_posts(frame, zone, as_of)
     measured = posts.collected < NEVER
@@ -149,7 +149,7 @@ def train_timing(
     if target is None:
         counted = int(measured.sum())
         return TooFewOutcomes(counted if counted < MIN_OUTCOMES else 0)
-    with threadpool_limits(1):
+    with one_thread():
         residual, first = _against_usual(posts, target)
         hour, weekday = _local_time(posts)
         design = basis(hour, weekday)
