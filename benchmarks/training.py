@@ -133,7 +133,7 @@ def measure(engine: Engine) -> dict[str, float]:
     started = time.perf_counter()
     frame = frames.training_frame(engine, query)
     loaded = time.perf_counter()
-    with one_thread():
+    with one_thread("lightgbm"):
         posts = known_posts(frame, "UTC", NOW)
         read = time.perf_counter()
         material = Material.build(posts, frame, LOG_TARGETS, WordLlamaEmbedder(), int(NOW.timestamp()))

@@ -134,7 +134,7 @@ def partition_of(material: Material, day: date, state: int) -> Partition | str:
     rows = np.flatnonzero((planned > second) & (posts.collected < NEVER))
     if len(rows) == 0:
         return f"no measured post was planned in the {SCORED_DAYS} days after"
-    with one_thread():
+    with one_thread("lightgbm"):
         fitted = Fitted.fit(material, known, state)
         vectors = None if material.vectors is None else material.vectors[rows]
         found = fitted.predict(material.base[rows], tuple(posts.texts[row] for row in rows), vectors)

@@ -85,7 +85,7 @@ class GrowthPolicy(Policy):
         )
         return Prior(self.config.block_priors(), {**self.pooled, ("base",): base})
 
-    @one_thread()
+    @one_thread("scipy.linalg")
     def update(self, outcomes: Sequence[Outcome], *, now: datetime) -> UpdateSummary:
         """Learn final rows in the order they were posted, keep first passes as provisional; see `policy.Policy`."""
         fresh, replaced, skipped = self.ledger.sort(outcomes, now)
@@ -142,7 +142,7 @@ class GrowthPolicy(Policy):
             )
         return model, reach
 
-    @one_thread()
+    @one_thread("scipy.linalg")
     def propose_day(
         self,
         contexts: Sequence[Mapping[str, Any]],
@@ -206,7 +206,7 @@ class GrowthPolicy(Policy):
         expected = dict(zip(self.arms, zip(mean.tolist(), widths.tolist(), strict=True), strict=True))
         return choose(self, context, picked, pairs, epsilon, rng, expected_reward=expected, fallback=fallback)
 
-    @one_thread()
+    @one_thread("scipy.linalg")
     def beliefs(self, *, now: datetime) -> list[Belief]:
         """Arms, hours, topics and hooks at an otherwise ordinary post; see `policy.Policy`."""
         model, reach = self._belief_at(now, ())

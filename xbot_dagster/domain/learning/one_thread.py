@@ -6,29 +6,31 @@ default policy seven times slower.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
-from typing import TYPE_CHECKING, Final
+from importlib import import_module
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from threadpoolctl import ThreadpoolController
 
-# Each of them brings threads of its own.
-_BRINGERS: Final = ("numpy", "scipy.linalg", "sklearn", "lightgbm")
-
 
 @contextmanager
-def one_thread() -> Iterator[None]:
-    """What is loaded by now computes on one thread meanwhile, in the whole process. Also a decorator."""
-    with _libraries(tuple(name in sys.modules for name in _BRINGERS)).limit(limits=1):
+def one_thread(*modules: str) -> Iterator[None]:
+    """numpy and `modules` compute on one thread meanwhile, in the whole process. Also a decorator.
+
+    `modules` are what the work will load: threads that come later are not held back.
+    """
+    with _libraries(modules).limit(limits=1):
         yield
 
 
 @cache
-def _libraries(_loaded: tuple[bool, ...]) -> ThreadpoolController:
-    """Looking for them takes milliseconds: done once for what is loaded."""
+def _libraries(modules: tuple[str, ...]) -> ThreadpoolController:
+    """Looking for them takes milliseconds, so it is done once."""
     from threadpoolctl import ThreadpoolController
 
+    for name in modules:
+        import_module(name)
     return ThreadpoolController()

@@ -102,7 +102,7 @@ class ContentPredictor:
         """Name of the embedder whose vectors it wants, None if it uses none."""
         return self.fitted.embedding.embedder if self.fitted.embedding else None
 
-    @one_thread()
+    @one_thread("lightgbm")
     def predict(self, frame: pd.DataFrame, *, embedder: Embedder | None = None) -> list[Prediction]:
         """One prediction per row of `frame` (columns as in training, without outcomes), in its order.
 
@@ -163,7 +163,7 @@ class ContentPredictor:
         return replace(self, history=HistoryTable.at(posts, self.targets, seconds(as_of)))
 
 
-@one_thread()
+@one_thread("lightgbm")
 def train_content(
     frame: pd.DataFrame,
     *,
