@@ -6,7 +6,7 @@ against that at ten), `tick_seconds_1000` (the longest run of the posting job at
 sensor or schedule of `sensors` on five million decisions of 1,000 accounts).
 
 An account plans two posts a day, unless told otherwise: no account may say what another has said, and the sandbox's writer has no more
-than some thousand different things to say.
+than some thousand different things to say. With many accounts most drafts are therefore blocked; `cpu_ms_per_post` holds their cost too.
 
 The loop is the rehearsal's: the shipped sensors, schedules and jobs on embedded Postgres and Valkey, the sandbox's `recorded`
 publisher in the browser's place. Accounts live in zones around the world, as those of a real deployment would.
@@ -160,6 +160,9 @@ def loop(accounts: int, days: float, posts_per_day: int) -> dict[str, Any]:
         seconds = time.perf_counter() - started
         with opened(settings) as found, found.engine.connect() as conn:
             decisions = int(conn.execute(text("SELECT count(*) FROM content_metadata")).scalar_one())
+            blocked = int(
+                conn.execute(text("SELECT count(*) FROM content_metadata WHERE status = 'blocked'")).scalar_one()
+            )
             posts = int(conn.execute(text("SELECT count(*) FROM posted_decisions")).scalar_one())
         services.detach(settings)
     assert rehearsal.meter is not None
@@ -168,10 +171,12 @@ def loop(accounts: int, days: float, posts_per_day: int) -> dict[str, Any]:
     return {
         "accounts": accounts,
         "decisions": decisions,
+        "blocked": blocked,
         "posts": posts,
         "seconds": round(seconds, 1),
         "cpu_seconds": round(cpu, 1),
         "cpu_ms_per_decision": round(1000 * cpu / max(1, decisions), 1),
+        "cpu_ms_per_post": round(1000 * cpu / max(1, posts), 1),
         "peak_rss_mb": record.peak_rss_mb,
         "stages": {name: _rounded(stage) for name, stage in sorted(stages.items())},
     }
