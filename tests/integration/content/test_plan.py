@@ -7,13 +7,17 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Engine, text
 
-from tests.content_parts import Writer, quota, trouble
+from tests.content_parts import Writer, quota, sentence, trouble
+from tests.unit.learning_models.frames import end_of, frame
 from xbot_dagster.clock import FixedClock
+from xbot_dagster.domain.learning.predictors import ContentPredictor, train_content
+from xbot_dagster.domain.learning.predictors_payload import to_payload
 from xbot_dagster.llm.client import BudgetedClient
 from xbot_dagster.settings import Settings
-from xbot_dagster.stages import ideas, plan, refresh
+from xbot_dagster.stages import ideas, plan, promoting, refresh
 from xbot_dagster.stages.policies import Policies
-from xbot_dagster.store import config
+from xbot_dagster.stages.serving import ContentScorer
+from xbot_dagster.store import config, predictors
 from xbot_dagster.store.cache import Cache
 
 Parts = tuple[Engine, FixedClock, Settings, BudgetedClient, Cache, Policies]
@@ -77,6 +81,50 @@ def test_the_sandbox_approver_is_recorded_as_such(parts: Parts) -> None:
     by = rows(parts[0], "SELECT DISTINCT approved_by FROM content_metadata WHERE approval_required")
     assert [row.approved_by for row in by] == ["auto:sandbox-approver"]
     assert rows(parts[0], "SELECT count(*) FROM draft_edits WHERE actor = 'auto:sandbox-approver'")[0][0] >= 5
+
+
+def test_another_predictor_lets_other_drafts_go_out(parts: Parts, writer: Writer) -> None:
+    """Every second draft ends in a question; one predictor has learned that questions engage, the next one that they bore."""
+    engine, clock, settings, _, cache, _ = parts
+
+    def scorer(account: str) -> ContentScorer | None:
+        return ContentScorer.load(engine, cache, account)
+
+    writer.text = lambda brief, draft, part: sentence(brief, draft, part) + (" What do you think?" if draft % 2 else "")
+    clock.set(clock.now().replace(hour=0, minute=2))
+    shares = []
+    for asked, told in ((0.06, 0.02), (0.02, 0.06)):
+        posts = frame(200, effect=0.0)
+        rate = posts.text.str.endswith("?").map({True: asked, False: told})
+        posts["engagements"] = (posts.impressions * rate).round().astype(int)
+        trained = train_content(posts, as_of=end_of(posts), random_state=7)
+        assert isinstance(trained, ContentPredictor)
+        with engine.begin() as conn:
+            number = predictors.add_candidate(conn, _stored(trained, settings), "a test")
+        promoting.promote(engine, cache, "default", "content", number, by="test", reason="a test")
+        assert run(parts, scorer_for=scorer).queued >= 8
+        query = f"SELECT text FROM content_metadata WHERE status = 'queued' AND predictor_version = 'v{number}'"
+        texts = [row.text for row in rows(engine, query)]
+        shares.append(sum("What do you think?" in each for each in texts) / len(texts))
+        clock.set(clock.now() + timedelta(days=1))
+    assert shares[0] > 0.8
+    assert shares[1] < 0.2
+
+
+def _stored(trained: ContentPredictor, settings: Settings) -> predictors.NewVersion:
+    return predictors.NewVersion(
+        account="default",
+        kind="content",
+        algorithm="stack/1",
+        as_of=trained.as_of,
+        window_start=None,
+        n=trained.n,
+        features=list(trained.fitted.features),
+        refs={},
+        metrics={},
+        payload=to_payload(trained),
+        simulated=settings.simulated,
+    )
 
 
 def test_a_second_run_plans_nothing_more(parts: Parts) -> None:
