@@ -6,7 +6,12 @@ _DECISION_ID = "7d0f1c9e-2f4e-4a7c-9a39-0c6a9d1f3b11"
 _TWEET_ID = "1987654321098765432"
 _RUN_ID = "b2b0a3de-6c1f-4a9e-8d0f-0a4c4b8f5a11"
 _TEXT = "Sleep is a habit before it is a need."
-_PREDICTED = {"score": 0.61, "p_beats_median": 0.61, "log_impressions": {"value": 7.0, "low": 6.0, "high": 8.0}}
+_PREDICTED = {
+    "score": 0.61,
+    "p_beats_median": 0.61,
+    "log_impressions": {"value": 7.0, "low": 6.0, "high": 8.0},
+    "hour": {"version": "v2", "target": "log_impressions", "value": 0.11, "low": -0.02, "high": 0.24, "n": 9},
+}
 
 
 def answer(example: Any, status: int = 200) -> dict[int | str, dict[str, Any]]:

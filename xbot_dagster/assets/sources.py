@@ -21,7 +21,8 @@ serving_predictor = dg.AssetSpec(
     group_name="learning",
     kinds={"redis"},
     description=(
-        "The promoted predictor that ranks drafts. Promotion reports it; it is external because the way back from predictors to "
+        "The promoted predictors: one ranks drafts, one tells what an hour is expected to bring. Promotion reports it; "
+        "it is external because the way back from predictors to "
         "decisions is a cycle in time, not in the graph. Each decision stores the version it used."
     ),
 )

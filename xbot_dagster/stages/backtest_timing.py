@@ -69,7 +69,7 @@ def _partition(
     usual = history_at(posts, (predictor.target,), posts.planned, posts.groups).rolling[rows, 0]
     outcome = posts.targets[predictor.target][rows] - usual - predictor.centre
     slots = [datetime.fromtimestamp(int(posts.posted[row]), UTC) for row in rows]
-    expected = np.array([_expected(predictor, slot, zone) for slot in slots])
+    expected = np.array([predictor.at(slot, zone).value for slot in slots])
     variance = spread(outcome)
     gain = block_bootstrap((outcome**2 - (outcome - expected) ** 2) / variance, state) if variance > 0 else None
     return predictor, {
@@ -77,13 +77,6 @@ def _partition(
         "gain": [gain.value, gain.low, gain.high] if gain else None,
         "targets": {predictor.target: {"spearman": rank_correlation(expected, outcome), "n": len(rows)}},
     }
-
-
-def _expected(predictor: TimingPredictor, slot: datetime, zone: str) -> float:
-    from zoneinfo import ZoneInfo
-
-    local = slot.astimezone(ZoneInfo(zone))
-    return predictor.predict(local.hour + local.minute / 60, local.weekday()).value
 
 
 def _store(

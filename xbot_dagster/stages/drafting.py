@@ -207,6 +207,11 @@ def _judged(slot: Slot, written: Written, index: int) -> gates.Judged:
     )
 
 
+def _expected(slot: Slot, of_draft: dict[str, Any] | None) -> dict[str, Any] | None:
+    """What was expected of the draft and of its hour."""
+    return of_draft if slot.hour_expected is None else {**(of_draft or {}), "hour": slot.hour_expected}
+
+
 def _decision(
     conn: Connection, slot: Slot, written: Written, chosen: int, result: ChainResult, settings: Settings
 ) -> NewDecision:
@@ -248,7 +253,7 @@ def _decision(
         policy_version=slot.choice.policy_version if slot.choice else None,
         policy_seed=slot.choice.seed if slot.choice else None,
         propensity=slot.choice.joint_propensity if slot.choice else None,
-        predicted=written.predictions[chosen],
+        predicted=_expected(slot, written.predictions[chosen]),
         predictor_version=written.predictor_version,
         prompt_version=written.drafts.prompt_version,
         model=written.drafts.model,

@@ -3,6 +3,7 @@
 Belongs here: the order of the story and its plain sentences. Not here: reading rows (`store/lineage.py`).
 """
 
+import math
 from typing import Any
 from uuid import UUID
 
@@ -63,6 +64,7 @@ def _sentences(found: dict[str, Any]):
         )
         if choice["shadow"]:
             yield f"The shadow policy {choice['shadow'].get('policy')} would have chosen {choice['shadow'].get('arm')}."
+    yield from _of_its_hour((decision["predicted"] or {}).get("hour"))
     for each in found["experiment"]:
         yield f"Experiment {each['experiment_id']} put it into {each['arm']} with propensity {each['propensity']:.2f}."
     for gate in found["gates"]:
@@ -82,6 +84,13 @@ def _sentences(found: dict[str, Any]):
     versions = [f"{row['kind']} v{row['version']}" for row in found["predictors"] if row["state"] != "backtest"]
     if versions:
         yield f"Predictor versions trained with it: {', '.join(versions)}."
+
+
+def _of_its_hour(expected: dict[str, Any] | None):
+    if expected is not None:
+        share, low, high = (f"{math.expm1(expected[name]):+.0%}" for name in ("value", "low", "high"))
+        what = expected["target"].removeprefix("log_").replace("_", " ")
+        yield f"Timing {expected['version']} expected {share} {what} of its hour ({low} to {high}), against the account's usual."
 
 
 def _measured(found: dict[str, Any]):

@@ -18,12 +18,12 @@ from xbot_dagster.llm.client import BudgetedClient
 from xbot_dagster.settings import Settings
 from xbot_dagster.stages import approve, gates
 from xbot_dagster.stages.planner import Planner, PlanningTools, PlanReport, TickEnds, merged
-from xbot_dagster.stages.slot import Assign, Assignment, PolicySource, Scorer
+from xbot_dagster.stages.slot import Assign, Assignment, HourScorer, PolicySource, Scorer
 from xbot_dagster.store import config, decisions, deployment, drafts
 from xbot_dagster.store.cache import Cache
 from xbot_dagster.store.usage import UsageLedger
 
-__all__ = ["Assign", "Assignment", "PlanReport", "PolicySource", "Scorer", "needs_planning", "run"]
+__all__ = ["Assign", "Assignment", "HourScorer", "PlanReport", "PolicySource", "Scorer", "needs_planning", "run"]
 
 log = logging.getLogger("xbot")
 
@@ -60,6 +60,7 @@ def run(
     accounts: Sequence[str] | None = None,
     *,
     scorer_for: Callable[[str], Scorer | None] | None = None,
+    hours_for: Callable[[str], HourScorer | None] | None = None,
     assign: Assign | None = None,
 ) -> PlanReport:
     """Plan for every enabled account (or those named). One account's trouble costs the others nothing, the LLM's ends the tick."""
@@ -74,7 +75,7 @@ def run(
         chosen = [each for each in deployment.accounts(conn) if accounts is None or each.account in accounts]
     planned = {each.account: lacking[each.account][1] for each in chosen if lacking[each.account][0] == 0}
     report = PlanReport(accounts=len(chosen), skipped=planned)
-    tools = PlanningTools(engine, clock, settings, llm, cache, policies, seed, scorer_for, assign)
+    tools = PlanningTools(engine, clock, settings, llm, cache, policies, seed, scorer_for, hours_for, assign)
     for account in chosen:
         if account.account in planned:
             continue

@@ -24,7 +24,7 @@ from xbot_dagster.settings import Settings
 from xbot_dagster.stages import approve, drafting, gates, shortage
 from xbot_dagster.stages.drafting import Placed
 from xbot_dagster.stages.ordering import THREAD_SHARE, Orders, Proposal
-from xbot_dagster.stages.slot import Assign, PolicySource, Scorer
+from xbot_dagster.stages.slot import Assign, HourScorer, PolicySource, Scorer
 from xbot_dagster.store import candidates as candidate_store
 from xbot_dagster.store import config, decisions, drafts
 from xbot_dagster.store.cache import Cache
@@ -37,7 +37,8 @@ log = logging.getLogger("xbot")
 
 @dataclass(frozen=True)
 class PlanningTools:
-    """What a planning run works with. `scorer_for` and `assign` are absent where nothing is promoted or no experiment runs."""
+    """What a planning run works with. `scorer_for`, `hours_for` and `assign` are absent where nothing is promoted or no experiment
+    runs."""
 
     engine: Engine
     clock: Clock
@@ -47,6 +48,7 @@ class PlanningTools:
     policies: PolicySource
     seed: int
     scorer_for: Callable[[str], Scorer | None] | None = None
+    hours_for: Callable[[str], HourScorer | None] | None = None
     assign: Assign | None = None
 
 
@@ -82,6 +84,7 @@ class Planner:
         name = account.account
         self.tools, self.account = tools, account
         self.scorer = tools.scorer_for(name) if tools.scorer_for else None
+        self.hours = tools.hours_for(name) if tools.hours_for else None
         self.embedder = drafting.make_embedder(tools.settings, tools.llm, name)
         self.report = PlanReport()
         self.now = tools.clock.now()
@@ -191,6 +194,8 @@ class Planner:
         if proposal.choice.forced_explore:
             log.info("[BANDIT] explore forced arm=%s reason=%s", proposal.choice.arm, proposal.choice.forced_explore)
         slot = self.orders.assigned(slot, assigned, taken, rng)
+        if self.hours is not None:
+            slot = replace(slot, hour_expected=self.hours.predict(slot.scheduled_at))
         try:
             written = drafting.write(slot, self.tools.llm, self.embedder, rng, self.scorer)
             with self.tools.engine.begin() as conn:

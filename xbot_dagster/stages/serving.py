@@ -11,7 +11,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from xbot_dagster.domain.learning.predictors import ContentPredictor, known_posts, seconds
 from xbot_dagster.domain.learning.predictors_frame import LOG_TARGETS
@@ -84,6 +84,53 @@ def _read(payload: Any, kind: str) -> ContentPredictor | TimingPredictor:
     return found
 
 
+def _tell(conn: Connection, account: str, kind: str, found: object) -> None:
+    """A sentence in a predictor's place is an open alert; anything else closes it."""
+    subject = f"{account}:{kind}"
+    if not isinstance(found, str):
+        alerts.close_alert(conn, "predictor_unusable", subject)
+        return
+    message = f"The {kind} predictor that should serve '{account}' cannot be used: {found}."
+    options = f"--account {account} --kind {kind}"
+    fix = (
+        f"Go back to the one before: xbot predictors rollback {options}. Or: xbot predictors promote VERSION {options}"
+    )
+    alerts.raise_alert(conn, "predictor_unusable", subject, "warning", message, fix, account)
+
+
+class HourScorer:
+    """What the promoted timing predictor expects of a slot. It chooses nothing, hours are the policy's: its word is stored
+    with the decision."""
+
+    def __init__(self, version: str, served_from: ServedFrom, predictor: TimingPredictor, zone: str) -> None:
+        self.version, self.served_from = version, served_from
+        self._predictor, self._zone = predictor, zone
+
+    @classmethod
+    def load(cls, engine: Engine, cache: Cache | None, account: str) -> "HourScorer | None":
+        """None where nothing is promoted, or where what is promoted cannot be read; that is an open alert."""
+        found = load_champion(engine, cache, account, "timing")
+        with engine.begin() as conn:
+            _tell(conn, account, "timing", found)
+            zone = deployment.account(conn, account).zone
+        if isinstance(found, str):
+            log.warning("[PREDICTOR] ⚠️ %s; nothing is expected of hours", found)
+            return None
+        if found is None:
+            return None
+        predictor, version, source = found
+        assert isinstance(predictor, TimingPredictor)
+        return cls(f"v{version}", source, predictor, zone)
+
+    def predict(self, scheduled_at: datetime) -> dict[str, Any]:
+        """JSON-able: target, the expected difference from the account's usual with its 90 % interval, posts seen in the slot."""
+        return {
+            "version": self.version,
+            "target": self._predictor.target,
+            **asdict(self._predictor.at(scheduled_at, self._zone)),
+        }
+
+
 class ContentScorer:
     """Ranks the drafts of a slot. `version` ("v3", or "baseline") is stored with the decision it helped to choose."""
 
@@ -110,12 +157,7 @@ class ContentScorer:
         """
         found = load_champion(engine, cache, account, "content")
         with engine.begin() as conn:
-            if isinstance(found, str):
-                message = f"The predictor that should rank the drafts of '{account}' cannot be used: {found}."
-                fix = f"Go back to the one before: xbot predictors rollback --account {account}. Or: xbot predictors promote"
-                alerts.raise_alert(conn, "predictor_unusable", account, "warning", message, fix, account)
-            else:
-                alerts.close_alert(conn, "predictor_unusable", account)
+            _tell(conn, account, "content", found)
             if found is None:
                 return None
             zone = deployment.account(conn, account).zone

@@ -42,6 +42,14 @@ class Scorer(Protocol):
         ...
 
 
+class HourScorer(Protocol):
+    """A promoted timing predictor."""
+
+    def predict(self, scheduled_at: datetime) -> dict[str, Any]:
+        """What it expects of a slot, JSON-able."""
+        ...
+
+
 @dataclass(frozen=True)
 class Slot:
     """Everything decided before the first word is written. `candidate` None: a reply, which has a target instead."""
@@ -63,6 +71,7 @@ class Slot:
     target_username: str | None = None
     expires_at: datetime | None = None
     purpose: str = "content_generation"
+    hour_expected: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)

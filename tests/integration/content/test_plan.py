@@ -2,7 +2,8 @@
 
 import itertools
 import logging
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine, text
@@ -14,7 +15,7 @@ from xbot_dagster.domain.learning.predictors import ContentPredictor, train_cont
 from xbot_dagster.domain.learning.predictors_payload import to_payload
 from xbot_dagster.llm.client import BudgetedClient
 from xbot_dagster.settings import Settings
-from xbot_dagster.stages import ideas, plan, promoting, refresh
+from xbot_dagster.stages import explain, ideas, plan, promoting, refresh
 from xbot_dagster.stages.policies import Policies
 from xbot_dagster.stages.serving import ContentScorer
 from xbot_dagster.store import config, predictors
@@ -109,6 +110,28 @@ def test_another_predictor_lets_other_drafts_go_out(parts: Parts, writer: Writer
         clock.set(clock.now() + timedelta(days=1))
     assert shares[0] > 0.8
     assert shares[1] < 0.2
+
+
+def test_what_the_hour_is_expected_to_bring_is_stored_and_told(parts: Parts) -> None:
+    class Hours:
+        def predict(self, scheduled_at: datetime) -> dict[str, Any]:
+            return {
+                "version": "v3",
+                "target": "log_impressions",
+                "value": scheduled_at.hour / 100,
+                "low": -0.1,
+                "high": 0.3,
+                "n": 4,
+            }
+
+    run(parts, hours_for=lambda account: Hours())
+    [row, *_] = rows(parts[0], "SELECT * FROM content_metadata WHERE status = 'queued' ORDER BY scheduled_at")
+    assert row.predicted["hour"]["value"] == row.scheduled_at.hour / 100
+    with parts[0].begin() as conn:
+        told = explain.explain(conn, row.decision_id)["summary"]
+    assert any(
+        line.startswith("Timing v3 expected +") and "impressions of its hour (-10% to +35%)" in line for line in told
+    ), told
 
 
 def _stored(trained: ContentPredictor, settings: Settings) -> predictors.NewVersion:

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import text
 
 from xbot_dagster.stages import features, promoting, train
-from xbot_dagster.stages.serving import ContentScorer
+from xbot_dagster.stages.serving import ContentScorer, HourScorer
 from xbot_dagster.store import browse, predictors
 from xbot_dagster.store.cache import Cache
 
@@ -152,6 +152,37 @@ def test_serving_falls_back_one_step_at_a_time(engine, clock, settings, trained_
     assert ContentScorer.load(engine, cache, "default") is None
     with engine.begin() as conn:
         assert [alert.state for alert in browse.alerts(conn, [], None, 10)] == ["closed"]
+
+
+def test_the_promoted_hours_are_served_and_their_damage_is_an_alert(engine, clock, settings, history, cache):
+    """Posts at 08:00 and 20:00, the evening's seen by far more: what serves says so of a slot, and nothing once it is damaged."""
+    history.add(120, START.replace(hour=8), every=timedelta(hours=12))
+    with engine.begin() as conn:
+        conn.execute(
+            text(
+                "UPDATE outcomes o SET impressions = CASE WHEN extract(hour FROM p.posted_at AT TIME ZONE 'UTC') = 20 "
+                "THEN 4000 ELSE 1000 END + (random() * 200)::int FROM posted_decisions p WHERE p.decision_id = o.decision_id"
+            )
+        )
+    assert HourScorer.load(engine, cache, "default") is None, "nothing is promoted yet"
+    report = _train(engine, clock, settings, cache, "timing")
+    assert report.state == "champion"
+    cache.clear()
+    hours = HourScorer.load(engine, cache, "default")
+    assert (hours.version, hours.served_from) == ("v1", "postgres")
+    assert HourScorer.load(engine, cache, "default").served_from == "redis"
+    morning, evening = (hours.predict(clock.now().replace(hour=hour)) for hour in (8, 20))
+    assert evening["target"] == "log_impressions"
+    assert evening["low"] > morning["high"]
+    assert (evening["version"], evening["n"] > 0) == ("v1", True)
+    cache.clear()
+    with engine.begin() as conn:
+        conn.execute(text("UPDATE predictor_versions SET payload = jsonb_set(payload, '{format}', '99')"))
+    assert HourScorer.load(engine, cache, "default") is None
+    with engine.begin() as conn:
+        [alert] = [alert for alert in browse.alerts(conn, [], None, 10) if alert.rule == "predictor_unusable"]
+    assert (alert.subject, alert.state) == ("default:timing", "open")
+    assert "format 99 is unknown" in alert.message
 
 
 def test_promote_and_roll_back(engine, clock, settings, trained_history, cache):

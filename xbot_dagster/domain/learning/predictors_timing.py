@@ -13,6 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
+from zoneinfo import ZoneInfo
 
 from xbot_dagster.domain.learning.one_thread import one_thread
 from xbot_dagster.domain.learning.predictors import TooFewOutcomes, known_posts
@@ -72,6 +73,11 @@ class TimingPredictor:
         value = float(row @ np.array(self.mean))
         spread = Z_90 * float(np.sqrt(max(0.0, row @ np.array(self.covariance) @ row)))
         return HourEstimate(value, value - spread, value + spread, self.counts[weekday][int(hour) % 24])
+
+    def at(self, moment: datetime, zone: str) -> HourEstimate:
+        """The slot of an aware instant, on the account's clock."""
+        local = moment.astimezone(ZoneInfo(zone))
+        return self.predict(local.hour + local.minute / 60, local.weekday())
 
     def table(self) -> list[list[HourEstimate]]:
         """weekday → hour → estimate."""
