@@ -90,7 +90,7 @@ def _of_its_hour(expected: dict[str, Any] | None):
     if expected is not None:
         share, low, high = (f"{math.expm1(expected[name]):+.0%}" for name in ("value", "low", "high"))
         what = expected["target"].removeprefix("log_").replace("_", " ")
-        yield f"Timing {expected['version']} expected {share} {what} of its hour ({low} to {high}), against the account's usual."
+        yield f"Timing {expected['version']} expected its hour to bring {share} {what} ({low} to {high}) against the account's usual."
 
 
 def _measured(found: dict[str, Any]):

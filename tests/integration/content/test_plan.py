@@ -130,7 +130,8 @@ def test_what_the_hour_is_expected_to_bring_is_stored_and_told(parts: Parts) -> 
     with parts[0].begin() as conn:
         told = explain.explain(conn, row.decision_id)["summary"]
     assert any(
-        line.startswith("Timing v3 expected +") and "impressions of its hour (-10% to +35%)" in line for line in told
+        line.startswith("Timing v3 expected its hour to bring +") and "impressions (-10% to +35%)" in line
+        for line in told
     ), told
 
 
