@@ -54,9 +54,9 @@ def read_only(engine: Engine) -> Iterator[None]:
     """The engine's database takes no writes meanwhile: not from new sessions, and those that were open are ended."""
     name = Identifier(engine.url.database or "")
     with administrator(engine) as conn:
-        conn.execute(SQL("ALTER DATABASE {} SET default_transaction_read_only = on").format(name))
-        conn.execute(_OTHERS)
         try:
+            conn.execute(SQL("ALTER DATABASE {} SET default_transaction_read_only = on").format(name))
+            conn.execute(_OTHERS)
             yield
         finally:
             conn.execute(SQL("ALTER DATABASE {} RESET default_transaction_read_only").format(name))

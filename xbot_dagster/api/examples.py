@@ -10,7 +10,15 @@ _PREDICTED = {
     "score": 0.61,
     "p_beats_median": 0.61,
     "log_impressions": {"value": 7.0, "low": 6.0, "high": 8.0},
-    "hour": {"version": "v2", "target": "log_impressions", "value": 0.11, "low": -0.02, "high": 0.24, "n": 9},
+    "hour": {
+        "version": "v2",
+        "at": "2026-11-20T09:12:00+00:00",
+        "target": "log_impressions",
+        "value": 0.11,
+        "low": -0.02,
+        "high": 0.24,
+        "n": 9,
+    },
 }
 
 

@@ -24,7 +24,7 @@ def queued_decisions(
     from xbot_dagster.stages import plan
     from xbot_dagster.stages.experiment_plan import assigner
     from xbot_dagster.stages.policies import Policies
-    from xbot_dagster.stages.serving import ContentScorer, HourScorer
+    from xbot_dagster.stages.serving import ContentScorer, TimingScorer
 
     policies = Policies(database.engine, database.clock, database.settings, cache)
     report = plan.run(
@@ -36,7 +36,7 @@ def queued_decisions(
         policies,
         database.deployment.seed,
         scorer_for=lambda account: ContentScorer.load(database.engine, cache, account),
-        hours_for=lambda account: HourScorer.load(database.engine, cache, account),
+        hours_for=lambda account: TimingScorer.load(database.engine, cache, account),
         assign=assigner(database.engine, database.clock, database.settings),
     )
     return result(report, table="content_metadata")

@@ -75,7 +75,7 @@ def dev() -> None:
             console.print("\nCtrl-C ends all of it.")
             _watch(children)
         except KeyboardInterrupt:
-            pass
+            end_in_peace()
         finally:
             end_in_peace()
             with console.status("Ending …"):

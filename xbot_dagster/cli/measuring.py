@@ -189,7 +189,8 @@ def backtest(
             console.print(f"{name}: {partitions} not trained: {reason}", markup=False)
     if rows:
         console.print(
-            f"\nmean_gain: squared error saved against the rolling mean of earlier posts, in shares of the variance. "
+            "\nmean_gain: squared error saved, in shares of the variance: by content against the rolling mean of earlier posts, by timing "
+            "against every hour being alike. "
             f"better: partitions with a gain, of {(last - first).days + 1}.\n"
             "Day by day: xbot predictors list --backtests, or as a chart: xbot report --out report"
         )

@@ -8,8 +8,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from types import FrameType
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -33,21 +32,15 @@ _ENDING = (signal.SIGTERM, signal.SIGINT)
 
 
 def end_as_by_ctrl_c() -> None:
-    """Let SIGTERM end a command as Ctrl-C does, once: what follows may clean up in peace. A shell's background job, which ignores
-    interrupts, and what it starts can be ended at all."""
+    """Let SIGTERM end a command as Ctrl-C does. A shell's background job, which ignores interrupts, and what it starts can be ended at all."""
     for number in _ENDING:
-        signal.signal(number, _end)
+        signal.signal(number, signal.default_int_handler)
 
 
 def end_in_peace() -> None:
-    """From here on neither Ctrl-C nor SIGTERM is heard: what is left to do is short, and must not be left half done."""
+    """From here on neither Ctrl-C nor SIGTERM is heard: what is left to do takes a known time, and must not be left half done."""
     for number in _ENDING:
         signal.signal(number, signal.SIG_IGN)
-
-
-def _end(number: int, frame: FrameType | None) -> NoReturn:
-    end_in_peace()
-    raise KeyboardInterrupt
 
 
 def group(help: str) -> typer.Typer:

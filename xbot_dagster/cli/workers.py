@@ -81,8 +81,9 @@ def workers(
             console.print(f"Broker {broker_address(broker)}\n\nCtrl-C ends them when their runs have finished.")
             _watch(members, variables, broker)
         except KeyboardInterrupt:
-            pass
+            end_in_peace()
         finally:
+            end_in_peace()
             _stop(members, opened.engine)
         console.print("Ended; nothing is left running.")
 
@@ -171,7 +172,6 @@ def _stop(members: list[Member], engine: Engine) -> None:
     """Let each worker finish its run, then end what remains of its tree. A second Ctrl-C does not wait."""
     from xbot_dagster.store import workers as store
 
-    end_in_peace()
     trees = []
     for member in members:
         if member.process.poll() is None:
@@ -187,6 +187,7 @@ def _stop(members: list[Member], engine: Engine) -> None:
                     member.process.wait(timeout=max(0.1, deadline - time.monotonic()))
         end_in_peace()
     except KeyboardInterrupt:
+        end_in_peace()
         errors.print("Runs under way are ended.")
     for member in members:
         if member.process.poll() is None:

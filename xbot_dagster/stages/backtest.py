@@ -71,7 +71,7 @@ def run_range(
     """The partitions `first` to `last`, both included, from one reading of the account's posts.
 
     Each is stored with state 'backtest' under its day, replacing an earlier answer; one with too few outcomes, or whose
-    seven days hold no measured post, is reported with its reason and not stored.
+    seven days hold no measured post, is reported with its reason and not stored, and an earlier answer is forgotten.
     """
     if kind == "timing":
         return run_timing_range(engine, clock, settings, account, first, last)
@@ -81,6 +81,8 @@ def run_range(
         day = first + timedelta(days=offset)
         partition = None if material is None else partition_of(material, day, state)
         if partition is None or isinstance(partition, str):
+            with engine.begin() as conn:
+                predictors.drop_backtest(conn, account, kind, day)
             reason = partition or "no post was published"
             reports.append(TrainReport(account, kind, day.isoformat(), None, None, 0, reason))
             continue

@@ -25,7 +25,7 @@ from xbot_dagster.store.predictors import NewVersion
 if TYPE_CHECKING:
     import pandas as pd
 
-ALGORITHM = "harmonics/1"
+ALGORITHM = "harmonics/2"
 
 
 def run_timing_range(
@@ -43,6 +43,8 @@ def run_timing_range(
         day = first + timedelta(days=offset)
         found = "no post was published" if posts is None else _partition(frame, posts, zone, day, state)
         if isinstance(found, str):
+            with engine.begin() as conn:
+                predictors.drop_backtest(conn, account, "timing", day)
             reports.append(TrainReport(account, "timing", day.isoformat(), None, None, 0, found))
         else:
             reports.append(_store(engine, settings, account, day, *found))

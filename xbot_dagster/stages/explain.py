@@ -4,6 +4,7 @@ Belongs here: the order of the story and its plain sentences. Not here: reading 
 """
 
 import math
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -90,7 +91,10 @@ def _of_its_hour(expected: dict[str, Any] | None):
     if expected is not None:
         share, low, high = (f"{math.expm1(expected[name]):+.0%}" for name in ("value", "low", "high"))
         what = expected["target"].removeprefix("log_").replace("_", " ")
-        yield f"Timing {expected['version']} expected its hour to bring {share} {what} ({low} to {high}) against the account's usual."
+        slot = datetime.fromisoformat(expected["at"])
+        yield (
+            f"Timing {expected['version']} expected {slot:%H:%M} UTC to bring {share} {what} ({low} to {high}) against the account's usual."
+        )
 
 
 def _measured(found: dict[str, Any]):

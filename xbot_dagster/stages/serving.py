@@ -98,7 +98,7 @@ def _tell(conn: Connection, account: str, kind: str, found: object) -> None:
     alerts.raise_alert(conn, "predictor_unusable", subject, "warning", message, fix, account)
 
 
-class HourScorer:
+class TimingScorer:
     """What the promoted timing predictor expects of a slot. It chooses nothing, hours are the policy's: its word is stored
     with the decision."""
 
@@ -107,7 +107,7 @@ class HourScorer:
         self._predictor, self._zone = predictor, zone
 
     @classmethod
-    def load(cls, engine: Engine, cache: Cache | None, account: str) -> "HourScorer | None":
+    def load(cls, engine: Engine, cache: Cache | None, account: str) -> "TimingScorer | None":
         """None where nothing is promoted, or where what is promoted cannot be read; that is an open alert."""
         found = load_champion(engine, cache, account, "timing")
         with engine.begin() as conn:
@@ -123,9 +123,10 @@ class HourScorer:
         return cls(f"v{version}", source, predictor, zone)
 
     def predict(self, scheduled_at: datetime) -> dict[str, Any]:
-        """JSON-able: target, the expected difference from the account's usual with its 90 % interval, posts seen in the slot."""
+        """JSON-able: the slot, target, the expected difference from the account's usual with its 90 % interval, posts seen in the slot."""
         return {
             "version": self.version,
+            "at": scheduled_at.isoformat(),
             "target": self._predictor.target,
             **asdict(self._predictor.at(scheduled_at, self._zone)),
         }

@@ -28,6 +28,9 @@ _CAUSE_GONE = """
         WHEN 'approval_backlog' THEN NOT EXISTS (SELECT FROM content_metadata d WHERE d.status = 'awaiting_approval')
         WHEN 'x_credits' THEN EXISTS (
             SELECT FROM posted_decisions p WHERE p.account = a.account AND p.posted_at > a.last_seen_at)
+        WHEN 'predictor_unusable' THEN NOT coalesce(k.enabled, false) OR NOT EXISTS (
+            SELECT FROM predictor_versions v WHERE (v.account || ':' || v.kind) = a.subject AND v.account = a.account
+            AND v.state = 'champion' AND v.promoted_at <= a.last_seen_at)
         WHEN 'guard_failed' THEN a.last_seen_at < xbot_now() - interval '1 hour'
         ELSE a.state = 'acknowledged' AND a.rule IN ('duplicate_post', 'late_post', 'dead_letter', 'experiment_guardrail')
              AND a.last_seen_at < xbot_now() - interval '1 day'

@@ -91,13 +91,21 @@ def add_candidate(conn: Connection, new: NewVersion, reason: str) -> int:
 
 def put_backtest(conn: Connection, new: NewVersion, day: date) -> int:
     """Store what would have been trained on `day`, replacing an earlier answer for that day; never serves."""
+    drop_backtest(conn, new.account, new.kind, day)
     number = int(f"{day:%Y%m%d}")
-    conn.execute(
-        text("DELETE FROM predictor_versions WHERE account = :account AND kind = :kind AND version = :number"),
-        {"account": new.account, "kind": new.kind, "number": number},
-    )
     _insert(conn, new, number, "backtest", "back-test", day)
     return number
+
+
+def drop_backtest(conn: Connection, account: str, kind: str, day: date) -> None:
+    """Forget what an earlier back-test answered for `day`."""
+    conn.execute(
+        text(
+            "DELETE FROM predictor_versions WHERE account = :account AND kind = :kind AND partition_day = :day "
+            "AND state = 'backtest'"
+        ),
+        {"account": account, "kind": kind, "day": day},
+    )
 
 
 def _insert(conn: Connection, new: NewVersion, number: int, state: str, reason: str, day: date | None) -> None:
@@ -141,12 +149,12 @@ def backtests(conn: Connection, account: str, kind: str) -> list[VersionHead]:
 
 
 def backtested(conn: Connection, first: date, last: date) -> list[dict[str, Any]]:
-    """Per account and kind, of the partitions `first` to `last`: how many were trained, their mean gain, how many gained."""
+    """Per enabled account and kind, of the partitions `first` to `last`: how many were trained, their mean gain, how many gained."""
     rows = conn.execute(
         text(
             "SELECT account, kind, count(*) AS trained, avg((metrics->'gain'->>0)::float8) AS mean_gain, "
-            "count(*) FILTER (WHERE (metrics->'gain'->>0)::float8 > 0) AS better FROM predictor_versions "
-            "WHERE state = 'backtest' AND partition_day BETWEEN :first AND :last GROUP BY account, kind ORDER BY account, kind"
+            "count(*) FILTER (WHERE (metrics->'gain'->>0)::float8 > 0) AS better FROM predictor_versions JOIN accounts USING (account) "
+            "WHERE enabled AND state = 'backtest' AND partition_day BETWEEN :first AND :last GROUP BY account, kind ORDER BY account, kind"
         ),
         {"first": first, "last": last},
     )

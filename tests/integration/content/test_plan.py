@@ -117,6 +117,7 @@ def test_what_the_hour_is_expected_to_bring_is_stored_and_told(parts: Parts) -> 
         def predict(self, scheduled_at: datetime) -> dict[str, Any]:
             return {
                 "version": "v3",
+                "at": scheduled_at.isoformat(),
                 "target": "log_impressions",
                 "value": scheduled_at.hour / 100,
                 "low": -0.1,
@@ -130,7 +131,8 @@ def test_what_the_hour_is_expected_to_bring_is_stored_and_told(parts: Parts) -> 
     with parts[0].begin() as conn:
         told = explain.explain(conn, row.decision_id)["summary"]
     assert any(
-        line.startswith("Timing v3 expected its hour to bring +") and "impressions (-10% to +35%)" in line
+        line.startswith(f"Timing v3 expected {row.scheduled_at:%H:%M} UTC to bring +")
+        and "impressions (-10% to +35%)" in line
         for line in told
     ), told
 

@@ -120,6 +120,18 @@ def test_the_curve_shows_every_stored_partition(engine, clock, settings):
 
 
 @pytest.mark.usefixtures("past")
+@pytest.mark.parametrize("kind", predictors.KINDS)
+def test_a_partition_that_has_lost_its_outcomes_forgets_its_answer(engine, clock, settings, kind):
+    assert backtest.run_partition(engine, clock, settings, "default", DAY, kind).version is not None
+    with engine.begin() as conn:
+        assert [row["trained"] for row in predictors.backtested(conn, DAY, DAY)] == [1]
+        conn.execute(text("DELETE FROM outcomes"))
+    assert backtest.run_partition(engine, clock, settings, "default", DAY, kind).version is None
+    with engine.begin() as conn:
+        assert predictors.backtested(conn, DAY, DAY) == []
+
+
+@pytest.mark.usefixtures("past")
 def test_the_asset_carries_the_picture(engine, clock, settings):
     """A back-fill is one run of the asset over a range of days; its metadata shows the curve of every partition."""
     database = SimpleNamespace(engine=engine, clock=clock, settings=settings)

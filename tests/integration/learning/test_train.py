@@ -7,8 +7,8 @@ import pytest
 from sqlalchemy import text
 
 from xbot_dagster.stages import features, promoting, train
-from xbot_dagster.stages.serving import ContentScorer, HourScorer
-from xbot_dagster.store import browse, predictors
+from xbot_dagster.stages.serving import ContentScorer, TimingScorer
+from xbot_dagster.store import alert_delivery, browse, predictors
 from xbot_dagster.store.cache import Cache
 
 START = datetime(2026, 9, 1, 6, 0, tzinfo=UTC)
@@ -148,7 +148,11 @@ def test_serving_falls_back_one_step_at_a_time(engine, clock, settings, trained_
             conn.execute(text("DELETE FROM outcomes"))
         assert ContentScorer.load(engine, cache, "default") is None
         assert "drafts are not ranked" in caplog.text
+    with engine.begin() as conn:
+        assert alert_delivery.cause_gone(conn, clock.now().date()) == []
     promoting.rollback(engine, cache, "default", "content", by="test")
+    with engine.begin() as conn:
+        assert alert_delivery.cause_gone(conn, clock.now().date()) == [alert.id], "no planning is needed to see it"
     assert ContentScorer.load(engine, cache, "default") is None
     with engine.begin() as conn:
         assert [alert.state for alert in browse.alerts(conn, [], None, 10)] == ["closed"]
@@ -164,13 +168,13 @@ def test_the_promoted_hours_are_served_and_their_damage_is_an_alert(engine, cloc
                 "THEN 4000 ELSE 1000 END + (random() * 200)::int FROM posted_decisions p WHERE p.decision_id = o.decision_id"
             )
         )
-    assert HourScorer.load(engine, cache, "default") is None, "nothing is promoted yet"
+    assert TimingScorer.load(engine, cache, "default") is None, "nothing is promoted yet"
     report = _train(engine, clock, settings, cache, "timing")
     assert report.state == "champion"
     cache.clear()
-    hours = HourScorer.load(engine, cache, "default")
+    hours = TimingScorer.load(engine, cache, "default")
     assert (hours.version, hours.served_from) == ("v1", "postgres")
-    assert HourScorer.load(engine, cache, "default").served_from == "redis"
+    assert TimingScorer.load(engine, cache, "default").served_from == "redis"
     morning, evening = (hours.predict(clock.now().replace(hour=hour)) for hour in (8, 20))
     assert evening["target"] == "log_impressions"
     assert evening["low"] > morning["high"]
@@ -178,7 +182,7 @@ def test_the_promoted_hours_are_served_and_their_damage_is_an_alert(engine, cloc
     cache.clear()
     with engine.begin() as conn:
         conn.execute(text("UPDATE predictor_versions SET payload = jsonb_set(payload, '{format}', '99')"))
-    assert HourScorer.load(engine, cache, "default") is None
+    assert TimingScorer.load(engine, cache, "default") is None
     with engine.begin() as conn:
         [alert] = [alert for alert in browse.alerts(conn, [], None, 10) if alert.rule == "predictor_unusable"]
     assert (alert.subject, alert.state) == ("default:timing", "open")

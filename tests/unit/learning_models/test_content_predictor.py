@@ -159,6 +159,7 @@ def test_constant_outcomes_predict_the_constant():
     prediction = trained.predict(without_outcomes(posts.tail(1)))[0]
     assert prediction.estimates["log_impressions"].value == pytest.approx(np.log1p(500))
     assert prediction.estimates["log_retweets"].value == 0
+    assert trained.metrics["log_impressions"]["stack"]["r2"] is None
     assert trained.gain is None, "what does not vary cannot be predicted better or worse"
 
 

@@ -48,7 +48,7 @@ def day_bounds(day: date, zone: str) -> tuple[datetime, datetime]:
     return start, datetime.combine(day + timedelta(days=1), time(), place).astimezone(UTC)
 
 
-@lru_cache(maxsize=2048)  # two days in every zone: the accounts of a zone share them
+@lru_cache(maxsize=2048)  # two days in forty zones: the accounts of a zone share them
 def minutes_of(day: date, hour: int, zone: str) -> tuple[datetime, ...]:
     """Every minute of a local day at which the account's clock shows `hour`: 60, none, or 120 of them."""
     start, end = day_bounds(day, zone)

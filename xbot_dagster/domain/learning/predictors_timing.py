@@ -38,6 +38,7 @@ TIMING_TARGETS: Final = ("log_impressions", "log_engagement_rate", "log_retweets
 # Prior standard deviations of a harmonic's amplitude to choose from, in standard deviations of the outcome.
 PRIOR_AMPLITUDES: Final = (0.02, 0.05, 0.1, 0.2, 0.3)
 Z_90: Final = 1.6448536269514722
+_TERMS: Final = 8  # columns of `basis`
 
 
 @dataclass(frozen=True)
@@ -71,8 +72,8 @@ class TimingPredictor:
 
         row = basis(np.array([hour]), np.array([weekday]))[0]
         value = float(row @ np.array(self.mean))
-        spread = Z_90 * float(np.sqrt(max(0.0, row @ np.array(self.covariance) @ row)))
-        return HourEstimate(value, value - spread, value + spread, self.counts[weekday][int(hour) % 24])
+        half = Z_90 * float(np.sqrt(max(0.0, row @ np.array(self.covariance) @ row)))
+        return HourEstimate(value, value - half, value + half, self.counts[weekday][int(hour) % 24])
 
     def at(self, moment: datetime, zone: str) -> HourEstimate:
         """The slot of an aware instant, on the account's clock."""
@@ -104,6 +105,8 @@ class TimingPredictor:
         mean = tuple(float(value) for value in payload["mean"])
         covariance = tuple(tuple(float(value) for value in row) for row in payload["covariance"])
         counts = tuple(tuple(int(value) for value in row) for row in payload["counts"])
+        if len(mean) != _TERMS:
+            raise ValueError("it has another number of terms")
         if len(covariance) != len(mean) or any(len(row) != len(mean) for row in covariance):
             raise ValueError("the covariance has the wrong shape")
         if len(counts) != 7 or any(len(row) != 24 for row in counts):

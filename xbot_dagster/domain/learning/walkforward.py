@@ -131,7 +131,7 @@ def scores(result: WalkForward, target: str, random_state: int) -> dict[str, dic
             "n": len(y),
             "spearman": rank_correlation(prediction, y),
             "r2": _ratio(float(np.sum((y - y.mean()) ** 2) - squared.sum()), float(np.sum((y - y.mean()) ** 2)))
-            if len(y)
+            if spread(y) > 0
             else None,
             "mae": float(np.abs(y - prediction).mean()) if len(y) else None,
         }
