@@ -159,10 +159,8 @@ def loop(accounts: int, days: float, posts_per_day: int) -> dict[str, Any]:
         record = rehearsal.run(progress)
         seconds = time.perf_counter() - started
         with opened(settings) as found, found.engine.connect() as conn:
-            decisions = int(conn.execute(text("SELECT count(*) FROM content_metadata")).scalar_one())
-            blocked = int(
-                conn.execute(text("SELECT count(*) FROM content_metadata WHERE status = 'blocked'")).scalar_one()
-            )
+            made = "SELECT count(*), count(*) FILTER (WHERE status = 'blocked') FROM content_metadata"
+            decisions, blocked = conn.execute(text(made)).one()
             posts = int(conn.execute(text("SELECT count(*) FROM posted_decisions")).scalar_one())
         services.detach(settings)
     assert rehearsal.meter is not None

@@ -75,7 +75,7 @@ def dev() -> None:
             console.print("\nCtrl-C ends all of it.")
             _watch(children)
         except KeyboardInterrupt:
-            end_in_peace()
+            pass
         finally:
             end_in_peace()
             with console.status("Ending …"):

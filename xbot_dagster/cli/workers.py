@@ -81,7 +81,7 @@ def workers(
             console.print(f"Broker {broker_address(broker)}\n\nCtrl-C ends them when their runs have finished.")
             _watch(members, variables, broker)
         except KeyboardInterrupt:
-            end_in_peace()
+            pass
         finally:
             end_in_peace()
             _stop(members, opened.engine)

@@ -38,7 +38,7 @@ from xbot_dagster.domain.measuring.embedders import Embedder, WordLlamaEmbedder
 from xbot_dagster.settings import Settings
 from xbot_dagster.stages import features
 from xbot_dagster.stages.backtest_timing import run_timing_range
-from xbot_dagster.stages.trained import SCORED_DAYS, TrainReport
+from xbot_dagster.stages.trained import SCORED_DAYS, TrainReport, untrained
 from xbot_dagster.stages.training_state import random_state
 from xbot_dagster.store import deployment, frames, predictors
 from xbot_dagster.store.frames import FrameQuery
@@ -81,10 +81,7 @@ def run_range(
         day = first + timedelta(days=offset)
         partition = None if material is None else partition_of(material, day, state)
         if partition is None or isinstance(partition, str):
-            with engine.begin() as conn:
-                predictors.drop_backtest(conn, account, kind, day)
-            reason = partition or "no post was published"
-            reports.append(TrainReport(account, kind, day.isoformat(), None, None, 0, reason))
+            reports.append(untrained(engine, account, kind, day, partition or "no post was published"))
             continue
         reports.append(_store(engine, settings, account, day, partition))
     return reports

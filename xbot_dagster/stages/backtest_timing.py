@@ -16,7 +16,7 @@ from xbot_dagster.domain.learning.predictors_timing import TimingPredictor, trai
 from xbot_dagster.domain.learning.walkforward import block_bootstrap, rank_correlation, spread
 from xbot_dagster.settings import Settings
 from xbot_dagster.stages import features
-from xbot_dagster.stages.trained import SCORED_DAYS, TrainReport
+from xbot_dagster.stages.trained import SCORED_DAYS, TrainReport, untrained
 from xbot_dagster.stages.training_state import random_state
 from xbot_dagster.store import deployment, frames, predictors
 from xbot_dagster.store.frames import FrameQuery
@@ -43,9 +43,7 @@ def run_timing_range(
         day = first + timedelta(days=offset)
         found = "no post was published" if posts is None else _partition(frame, posts, zone, day, state)
         if isinstance(found, str):
-            with engine.begin() as conn:
-                predictors.drop_backtest(conn, account, "timing", day)
-            reports.append(TrainReport(account, "timing", day.isoformat(), None, None, 0, found))
+            reports.append(untrained(engine, account, "timing", day, found))
         else:
             reports.append(_store(engine, settings, account, day, *found))
     return reports
@@ -71,7 +69,7 @@ def _partition(
     usual = history_at(posts, (predictor.target,), posts.planned, posts.groups).rolling[rows, 0]
     outcome = posts.targets[predictor.target][rows] - usual - predictor.centre
     slots = [datetime.fromtimestamp(int(posts.posted[row]), UTC) for row in rows]
-    expected = np.array([predictor.at(slot, zone).value for slot in slots])
+    expected = np.array([predictor.at(slot).value for slot in slots])
     variance = spread(outcome)
     gain = block_bootstrap((outcome**2 - (outcome - expected) ** 2) / variance, state) if variance > 0 else None
     return predictor, {

@@ -85,7 +85,8 @@ def _read(payload: Any, kind: str) -> ContentPredictor | TimingPredictor:
 
 
 def _tell(conn: Connection, account: str, kind: str, found: object) -> None:
-    """A sentence in a predictor's place is an open alert; anything else closes it."""
+    """A sentence in a predictor's place is an open alert, a predictor closes it. Where nothing is promoted any more the alerts'
+    own evaluation does (`alert_delivery.cause_gone`)."""
     subject = f"{account}:{kind}"
     if not isinstance(found, str):
         alerts.close_alert(conn, "predictor_unusable", subject)
@@ -102,25 +103,23 @@ class TimingScorer:
     """What the promoted timing predictor expects of a slot. It chooses nothing, hours are the policy's: its word is stored
     with the decision."""
 
-    def __init__(self, version: str, served_from: ServedFrom, predictor: TimingPredictor, zone: str) -> None:
-        self.version, self.served_from = version, served_from
-        self._predictor, self._zone = predictor, zone
+    def __init__(self, version: str, served_from: ServedFrom, predictor: TimingPredictor) -> None:
+        self.version, self.served_from, self._predictor = version, served_from, predictor
 
     @classmethod
     def load(cls, engine: Engine, cache: Cache | None, account: str) -> "TimingScorer | None":
         """None where nothing is promoted, or where what is promoted cannot be read; that is an open alert."""
         found = load_champion(engine, cache, account, "timing")
+        if found is None:
+            return None
         with engine.begin() as conn:
             _tell(conn, account, "timing", found)
-            zone = deployment.account(conn, account).zone
         if isinstance(found, str):
             log.warning("[PREDICTOR] ⚠️ %s; nothing is expected of hours", found)
             return None
-        if found is None:
-            return None
         predictor, version, source = found
         assert isinstance(predictor, TimingPredictor)
-        return cls(f"v{version}", source, predictor, zone)
+        return cls(f"v{version}", source, predictor)
 
     def predict(self, scheduled_at: datetime) -> dict[str, Any]:
         """JSON-able: the slot, target, the expected difference from the account's usual with its 90 % interval, posts seen in the slot."""
@@ -128,7 +127,7 @@ class TimingScorer:
             "version": self.version,
             "at": scheduled_at.isoformat(),
             "target": self._predictor.target,
-            **asdict(self._predictor.at(scheduled_at, self._zone)),
+            **asdict(self._predictor.at(scheduled_at)),
         }
 
 
@@ -154,13 +153,13 @@ class ContentScorer:
         """The account's promoted content predictor with the history known now; None where nothing is promoted, or where
         what is promoted cannot be read and there are too few outcomes for the baseline.
 
-        What cannot be read is an open alert until something promoted can.
+        What cannot be read is an open alert.
         """
         found = load_champion(engine, cache, account, "content")
+        if found is None:
+            return None
         with engine.begin() as conn:
             _tell(conn, account, "content", found)
-            if found is None:
-                return None
             zone = deployment.account(conn, account).zone
             query = FrameQuery(account, learning.family_is_simulated(conn), learning.now(conn), features.version())
             posts = learning.posts_published(conn, account, up_to=REFRESHED_POSTS + 1)

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any
+
+from sqlalchemy import Engine
+
+from xbot_dagster.store import predictors
 
 SCORED_DAYS = 7  # a back-test partition is scored on the week after its day
 
@@ -25,6 +30,13 @@ class TrainReport:
     reason: str
     scores: dict[str, Any] = field(default_factory=dict)
     gain: tuple[float, float, float] | None = None
+
+
+def untrained(engine: Engine, account: str, kind: str, day: date, reason: str) -> TrainReport:
+    """A back-test partition that holds nothing: what it held before is forgotten."""
+    with engine.begin() as conn:
+        predictors.drop_backtest(conn, account, kind, day)
+    return TrainReport(account, kind, day.isoformat(), None, None, 0, reason)
 
 
 @dataclass(frozen=True)

@@ -75,9 +75,9 @@ class TimingPredictor:
         half = Z_90 * float(np.sqrt(max(0.0, row @ np.array(self.covariance) @ row)))
         return HourEstimate(value, value - half, value + half, self.counts[weekday][int(hour) % 24])
 
-    def at(self, moment: datetime, zone: str) -> HourEstimate:
-        """The slot of an aware instant, on the account's clock."""
-        local = moment.astimezone(ZoneInfo(zone))
+    def at(self, moment: datetime) -> HourEstimate:
+        """The slot of an aware instant."""
+        local = moment.astimezone(ZoneInfo(self.zone))
         return self.predict(local.hour + local.minute / 60, local.weekday())
 
     def table(self) -> list[list[HourEstimate]]:

@@ -122,6 +122,8 @@ def scores(result: WalkForward, target: str, random_state: int) -> dict[str, dic
     for model in MODELS:
         compared &= ~np.isnan(result.predictions[target][model])
     y = outcome[compared]
+    variance = spread(y)
+    total = float(np.sum((y - y.mean()) ** 2)) if variance > 0 else 0.0
     base = (y - result.predictions[target]["rolling"][compared]) ** 2
     found: dict[str, dict[str, float | int | None]] = {}
     for model in MODELS:
@@ -130,9 +132,7 @@ def scores(result: WalkForward, target: str, random_state: int) -> dict[str, dic
         row: dict[str, float | int | None] = {
             "n": len(y),
             "spearman": rank_correlation(prediction, y),
-            "r2": _ratio(float(np.sum((y - y.mean()) ** 2) - squared.sum()), float(np.sum((y - y.mean()) ** 2)))
-            if spread(y) > 0
-            else None,
+            "r2": _ratio(total - float(squared.sum()), total),
             "mae": float(np.abs(y - prediction).mean()) if len(y) else None,
         }
         if target == BEATS_MEDIAN:
@@ -143,7 +143,6 @@ def scores(result: WalkForward, target: str, random_state: int) -> dict[str, dic
             row["coverage"] = float(inside[known].mean()) if known.any() else None
         if model != "rolling":
             gain = None if len(y) < 2 * BOOTSTRAP_BLOCK else block_bootstrap(base - squared, random_state)
-            variance = spread(y)
             row["gain"] = None if gain is None else _ratio(gain.value, variance)
             row["gain_low"] = None if gain is None else _ratio(gain.low, variance)
             row["gain_high"] = None if gain is None else _ratio(gain.high, variance)
