@@ -74,6 +74,7 @@ class Settings(BaseSettings):
     OPENAI_TOP_P: float = Field(1.0, gt=0, le=1)
     OPENAI_MAX_TOKENS: int = Field(300, ge=50, le=4000)
     OPENAI_TIMEOUT_SECONDS: float = Field(60, gt=0, le=600)
+    LLM_AT_ONCE: int = Field(8, ge=1, le=64)
     OPENAI_PRICE_OVERRIDES: str = ""
     EMBEDDER: Literal["openai", "wordllama"] | None = None
     DRAFTS_PER_SLOT: int = Field(3, ge=1, le=10)

@@ -6,6 +6,7 @@ Every call reserves its worst price first, settles what it really cost, and give
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
@@ -49,7 +50,7 @@ class DraftSet:
 
 
 class BudgetedClient:
-    """Not safe for several threads; one per run. `rng` only shapes the jitter of waits."""
+    """One per run, for all its threads. `rng` only shapes the jitter of waits."""
 
     def __init__(
         self, ledger: Ledger, settings: Settings, clock: Clock, *, rng: np.random.Generator | None = None
@@ -61,6 +62,7 @@ class BudgetedClient:
         self.prices = Prices(settings)
         self.tick = retry.TickBudget()
         self._client: OpenAI | None = None
+        self._connecting = Lock()
 
     def begin_tick(self) -> None:
         """A job's tick begins: it may use two retries in all."""
@@ -234,25 +236,27 @@ class BudgetedClient:
             raise CircuitOpen("AI_QUOTA_CIRCUIT_OPEN=true: no LLM call is made.", "Set it to false to allow calls.")
 
     def _openai(self) -> "OpenAI":
-        if self._client is None:
-            from openai import DefaultHttpxClient, OpenAI
+        with self._connecting:
+            if self._client is None:
+                self._client = self._connected()
+            return self._client
 
-            base_url = self.settings.OPENAI_BASE_URL
-            local = base_url is not None and is_loopback(base_url)
-            key = self.settings.OPENAI_API_KEY
-            if key is None and not local:
-                raise SettingsError(
-                    "OPENAI_API_KEY is not set.", "Set it, or run in MODE=sandbox with the local writer."
-                )
-            self._client = OpenAI(
-                api_key=key.get_secret_value() if key else "local-writer",
-                base_url=base_url,
-                max_retries=0,
-                timeout=self.settings.OPENAI_TIMEOUT_SECONDS,
-                # A proxy of the shell must not stand between us and a server on this machine.
-                http_client=DefaultHttpxClient(trust_env=False) if local else None,
-            )
-        return self._client
+    def _connected(self) -> "OpenAI":
+        from openai import DefaultHttpxClient, OpenAI
+
+        base_url = self.settings.OPENAI_BASE_URL
+        local = base_url is not None and is_loopback(base_url)
+        key = self.settings.OPENAI_API_KEY
+        if key is None and not local:
+            raise SettingsError("OPENAI_API_KEY is not set.", "Set it, or run in MODE=sandbox with the local writer.")
+        return OpenAI(
+            api_key=key.get_secret_value() if key else "local-writer",
+            base_url=base_url,
+            max_retries=0,
+            timeout=self.settings.OPENAI_TIMEOUT_SECONDS,
+            # A proxy of the shell must not stand between us and a server on this machine.
+            http_client=DefaultHttpxClient(trust_env=False) if local else None,
+        )
 
 
 def _complaint(result: Readable | Unreadable) -> str:

@@ -6,6 +6,7 @@ The SDK's own retries are off: it would retry `insufficient_quota` three times, 
 import logging
 from collections.abc import Callable
 from email.utils import parsedate_to_datetime
+from threading import Lock
 from typing import Any, TypeVar
 
 import numpy as np
@@ -24,10 +25,17 @@ LONGEST_RETRY_AFTER_SECONDS = 120.0  # a server that asks for more time gets the
 
 
 class TickBudget:
-    """The retries one tick of a job may still use."""
+    """The retries one tick of a job may still use, whichever thread asks."""
 
     def __init__(self, retries: int = RETRIES_PER_TICK) -> None:
-        self.left = retries
+        self._left = retries
+        self._lock = Lock()
+
+    def take(self) -> bool:
+        """Use one up; False when there is none left."""
+        with self._lock:
+            self._left -= 1
+            return self._left >= 0
 
 
 def is_insufficient_quota(error: BaseException) -> bool:
@@ -83,11 +91,10 @@ def call(
 
     def announce(state: RetryCallState) -> None:
         error = failure(state)
-        if tick.left <= 0:
+        if not tick.take():
             raise TickExhausted(
                 "OpenAI keeps failing and the retries of this tick are used up.", "The next tick tries again."
             ) from error
-        tick.left -= 1
         assert state.next_action is not None
         milliseconds = round(state.next_action.sleep * 1000)
         log.warning("[OPENAI_BACKOFF] ⚠️ %s", _what(error))

@@ -36,16 +36,22 @@ EXPIRES_AFTER = timedelta(hours=6)
 
 @dataclass(frozen=True)
 class Written:
-    """What the LLM brought for a slot: drafts with vectors, ready to be judged. `vectors[i]` None: no words to embed."""
+    """What the LLM brought for a slot: drafts with vectors. `vectors[i]` None: no words to embed."""
 
     drafts: DraftSet
-    order: tuple[int, ...]
-    predictions: tuple[dict[str, Any] | None, ...]
-    predictor_version: str | None
     embedder: str
     vectors: tuple[tuple[float, ...] | None, ...]
     vector_missing: str
     moderation: tuple[str | Unavailable | None, ...]
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """In which order a slot's drafts are judged, best first, and what was expected of each."""
+
+    order: tuple[int, ...]
+    predictions: tuple[dict[str, Any] | None, ...]
+    predictor_version: str | None
 
 
 @dataclass(frozen=True)
@@ -63,12 +69,18 @@ class Placed:
     unjudged: bool = False
 
 
-def write(
-    slot: Slot, llm: BudgetedClient, embedder: Embedder, rng: np.random.Generator, scorer: Scorer | None = None
-) -> Written:
-    """Ask the LLM for the slot's drafts, embed, moderate and rank them. No transaction is open. Raises like `BudgetedClient.drafts`."""
+def write(slot: Slot, llm: BudgetedClient, embedder: Embedder) -> Written:
+    """Ask the LLM for the slot's drafts, embed and moderate them: all that is waited for, so that several threads may do it for
+    several slots. No transaction is open. Raises like `BudgetedClient.drafts`."""
     answer = llm.drafts(slot.brief, account=slot.account.account, decision_id=slot.decision_id, purpose=slot.purpose)
-    texts = ["\n\n".join(parts) for parts in answer.drafts]
+    texts = _texts(answer)
+    vectors, missing = embedded(texts, embedder)
+    return Written(answer, embedder.name, vectors, missing, moderated(llm, texts, slot.account.account))
+
+
+def rank(slot: Slot, written: Written, rng: np.random.Generator, scorer: Scorer | None = None) -> Ranking:
+    """By the promoted predictor; without one by an even, seeded draw."""
+    texts = _texts(written.drafts)
     predictions: list[dict[str, Any] | None] = [None] * len(texts)
     if scorer is not None:
         predictions = list(
@@ -83,24 +95,18 @@ def write(
                 },
             )
         )
-    vectors, missing = embedded(texts, embedder)
-    return Written(
-        drafts=answer,
-        order=_order(predictions, rng),
-        predictions=tuple(predictions),
-        predictor_version=scorer.version if scorer is not None else None,
-        embedder=embedder.name,
-        vectors=vectors,
-        vector_missing=missing,
-        moderation=moderated(llm, texts, slot.account.account),
-    )
+    return Ranking(_order(predictions, rng), tuple(predictions), scorer.version if scorer is not None else None)
 
 
-def place(conn: Connection, slot: Slot, written: Written, settings: Settings) -> Placed:
+def _texts(answer: DraftSet) -> list[str]:
+    return ["\n\n".join(parts) for parts in answer.drafts]
+
+
+def place(conn: Connection, slot: Slot, written: Written, ranking: Ranking, settings: Settings) -> Placed:
     """Judge the drafts in their order, take the first that passes, and write the decision with all it rests on, in this transaction."""
     rejected: dict[int, str] = {}
-    chosen, result = written.order[0], None
-    for index in written.order:
+    chosen, result = ranking.order[0], None
+    for index in ranking.order:
         judged = gates.judge(conn, _judged(slot, written, index), slot.chain)
         if judged.passed or result is None:
             chosen, result = index, judged
@@ -111,7 +117,7 @@ def place(conn: Connection, slot: Slot, written: Written, settings: Settings) ->
         rejected[index] = f"{blocker.gate}: {blocker.reason}"
     assert result is not None
     rejected.pop(chosen, None) if result.passed else None
-    decision = _decision(conn, slot, written, chosen, result, settings)
+    decision = _decision(conn, slot, written, ranking, chosen, result, settings)
     decisions.insert(conn, decision)
     if slot.choice is not None:
         decisions.insert_choice(
@@ -119,7 +125,7 @@ def place(conn: Connection, slot: Slot, written: Written, settings: Settings) ->
             slot.decision_id,
             replace(slot.choice, dropped_by=decision.status_reason if decision.status == "blocked" else None),
         )
-    drafts.insert(conn, slot.decision_id, _draft_rows(written, chosen, rejected))
+    drafts.insert(conn, slot.decision_id, _draft_rows(written, ranking, chosen, rejected))
     verdicts.insert(conn, slot.decision_id, result.verdicts)
     blocker = result.blocked_by
     unjudged = blocker is not None and blocker.verdict == "error"
@@ -213,7 +219,13 @@ def _expected(slot: Slot, of_draft: dict[str, Any] | None) -> dict[str, Any] | N
 
 
 def _decision(
-    conn: Connection, slot: Slot, written: Written, chosen: int, result: ChainResult, settings: Settings
+    conn: Connection,
+    slot: Slot,
+    written: Written,
+    ranking: Ranking,
+    chosen: int,
+    result: ChainResult,
+    settings: Settings,
 ) -> NewDecision:
     parts = written.drafts.drafts[chosen]
     text = "\n\n".join(parts)
@@ -253,8 +265,8 @@ def _decision(
         policy_version=slot.choice.policy_version if slot.choice else None,
         policy_seed=slot.choice.seed if slot.choice else None,
         propensity=slot.choice.joint_propensity if slot.choice else None,
-        predicted=_expected(slot, written.predictions[chosen]),
-        predictor_version=written.predictor_version,
+        predicted=_expected(slot, ranking.predictions[chosen]),
+        predictor_version=ranking.predictor_version,
         prompt_version=written.drafts.prompt_version,
         model=written.drafts.model,
         api_usage_id=written.drafts.usage_id,
@@ -278,9 +290,9 @@ def _approval_reasons(
     return approval.reasons(policy, risk)  # pyright: ignore[reportArgumentType] (the column's CHECK holds the three words)
 
 
-def _draft_rows(written: Written, chosen: int, rejected: Mapping[int, str]) -> list[DraftRow]:
+def _draft_rows(written: Written, ranking: Ranking, chosen: int, rejected: Mapping[int, str]) -> list[DraftRow]:
     rows = [
-        DraftRow(index, parts, written.predictions[index], index == chosen, rejected.get(index))
+        DraftRow(index, parts, ranking.predictions[index], index == chosen, rejected.get(index))
         for index, parts in enumerate(written.drafts.drafts)
     ]
     unusable = [

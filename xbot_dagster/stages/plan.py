@@ -2,11 +2,16 @@
 
 Per account one policy call proposes (arm, hour) for the whole batch; each decision is then written by itself, so that a
 failure in the middle costs only what comes after it. Every random draw comes from the deployment's seed and the slot.
+
+Some accounts (LLM_AT_ONCE) are planned side by side: the LLM writes a slot of each at once, and what it wrote is judged and queued
+account after account, so that the result does not depend on which answer came first.
 """
 
 import logging
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, Engine
@@ -17,8 +22,9 @@ from xbot_dagster.domain.content.slots import DayRules
 from xbot_dagster.llm.client import BudgetedClient
 from xbot_dagster.settings import Settings
 from xbot_dagster.stages import approve, gates
+from xbot_dagster.stages.drafting import Written
 from xbot_dagster.stages.planner import Planner, PlanningTools, PlanReport, TickEnds, merged
-from xbot_dagster.stages.slot import Assign, Assignment, HourScorer, PolicySource, Scorer
+from xbot_dagster.stages.slot import Assign, Assignment, HourScorer, PolicySource, Scorer, Slot
 from xbot_dagster.store import config, decisions, deployment, drafts
 from xbot_dagster.store.cache import Cache
 from xbot_dagster.store.usage import UsageLedger
@@ -76,15 +82,69 @@ def run(
     planned = {each.account: lacking[each.account][1] for each in chosen if lacking[each.account][0] == 0}
     report = PlanReport(accounts=len(chosen), skipped=planned)
     tools = PlanningTools(engine, clock, settings, llm, cache, policies, seed, scorer_for, hours_for, assign)
-    for account in chosen:
-        if account.account in planned:
-            continue
-        planner = Planner(tools, account)
-        try:
-            report = merged(report, planner.plan())
-        except TickEnds as end:
-            report = merged(report, replace(planner.report, skipped={account.account: str(end)}))
-            break
+    open_days = [account for account in chosen if account.account not in planned]
+    with ThreadPoolExecutor(settings.LLM_AT_ONCE, thread_name_prefix="writing") as writers:
+        for first in range(0, len(open_days), settings.LLM_AT_ONCE):
+            planners = [Planner(tools, account) for account in open_days[first : first + settings.LLM_AT_ONCE]]
+            end = _side_by_side(planners, writers)
+            for planner in planners:
+                report = merged(report, planner.report)
+            if end is not None:
+                break
     gates.alert_dead_gates(engine)
     approve.alert_backlog(engine)
     return report
+
+
+def _side_by_side(planners: Sequence[Planner], writers: Executor) -> TickEnds | None:
+    """Carry out some accounts' plans in step: a slot of each is written at once, then each goes on in its turn.
+
+    Returns why the tick ends, if it does; what was being written is then still placed, and nothing more is begun."""
+    plans = [_Plan(planner, planner.plan()) for planner in planners]
+    while plans:
+        end: TickEnds | None = None
+        for plan in plans:
+            try:
+                plan.go_on()
+            except TickEnds as reached:
+                plan.planner.skip(str(reached))
+                end = end or reached
+        plans = [plan for plan in plans if plan.slot is not None]
+        if end is not None:
+            for plan in plans:
+                plan.give_up(end)
+            return end
+        for plan in plans:
+            plan.have_written(writers)
+    return None
+
+
+@dataclass
+class _Plan:
+    """A plan under way: the slot it stopped at, None before its start and after its end, and what is written for it."""
+
+    planner: Planner
+    steps: Generator[Slot, Written, None]
+    slot: Slot | None = None
+    asked: Future[Written] | None = None
+
+    def go_on(self) -> None:
+        """To the next slot, after the writing of the one before. Raises TickEnds."""
+        asked, self.slot = self.asked, None
+        with suppress(StopIteration):
+            if asked is None:
+                self.slot = next(self.steps)
+            elif (error := asked.exception()) is not None:
+                self.slot = self.steps.throw(error)
+            else:
+                self.slot = self.steps.send(asked.result())
+
+    def have_written(self, writers: Executor) -> None:
+        assert self.slot is not None
+        self.asked = writers.submit(self.planner.write, self.slot)
+
+    def give_up(self, end: TickEnds) -> None:
+        """The slot is not written any more: its candidate goes back."""
+        with suppress(TickEnds):
+            self.steps.throw(end)
+        self.planner.skip(str(end))

@@ -1,10 +1,13 @@
 """One account's plan: candidates in a diverse order, the policy's batch of (arm, hour), then slot by slot to the queue.
 
 A slot whose drafts are blocked tries the next candidate, at most three times. The tick ends when the LLM cannot be used.
+
+Writing is what is waited for, so a plan stops at every slot and hands it out: whoever carries the plan out (`stages/plan.py`)
+has the slots of several accounts written at once.
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -22,9 +25,9 @@ from xbot_dagster.llm.client import BudgetedClient
 from xbot_dagster.llm.ledger import LlmAnswerUnusable, LlmFailed
 from xbot_dagster.settings import Settings
 from xbot_dagster.stages import approve, drafting, gates, shortage
-from xbot_dagster.stages.drafting import Placed
+from xbot_dagster.stages.drafting import Placed, Written
 from xbot_dagster.stages.ordering import THREAD_SHARE, Orders, Proposal
-from xbot_dagster.stages.slot import Assign, HourScorer, PolicySource, Scorer
+from xbot_dagster.stages.slot import Assign, HourScorer, PolicySource, Scorer, Slot
 from xbot_dagster.store import candidates as candidate_store
 from xbot_dagster.store import config, decisions, drafts
 from xbot_dagster.store.cache import Cache
@@ -66,7 +69,7 @@ class PlanReport:
 
 
 class TickEnds(Exception):
-    """The LLM cannot be used any more in this tick; carries the reason. Never leaves this module."""
+    """The LLM cannot be used any more in this tick; carries the reason. `stages/plan.py` ends the tick with it."""
 
 
 def day_rules(settings: Settings, live: LiveConfig, zone: str) -> DayRules:
@@ -78,7 +81,7 @@ def day_rules(settings: Settings, live: LiveConfig, zone: str) -> DayRules:
 
 
 class Planner:
-    """The planning of one account in one run."""
+    """The planning of one account in one run. `report` says what it did so far."""
 
     def __init__(self, tools: PlanningTools, account: Account) -> None:
         name = account.account
@@ -108,11 +111,21 @@ class Planner:
             float(raw.get("thread_share", THREAD_SHARE)),
         )
 
-    def plan(self) -> PlanReport:
+    def write(self, slot: Slot) -> Written:
+        """What the plan waits for at a slot. Touches nothing of the plan: another thread may do it. Raises like `drafting.write`."""
+        return drafting.write(slot, self.tools.llm, self.embedder)
+
+    def skip(self, reason: str) -> None:
+        """Say why nothing (more) is planned for the account."""
+        self.report = replace(self.report, skipped={self.account.account: reason})
+
+    def plan(self) -> Generator[Slot, Written, None]:
+        """Hands out slot after slot; is sent what was written for it, or thrown what `write` raised, or a TickEnds when it is not
+        written any more. Raises TickEnds."""
         name = self.account.account
         if self.live.stop_llm:
             log.info("[PLAN_JOB] ⏭️ Skipping: stop_llm=true account=%s", name)
-            return PlanReport(skipped={name: "stop_llm=true"})
+            return self.skip("stop_llm=true")
         with self.tools.engine.begin() as conn:
             held = decisions.day(conn, name, *self.bounds, self.day)
             waiting = candidate_store.fresh(conn, name, topics=self.live.topics_allowed)
@@ -120,17 +133,18 @@ class Planner:
             shortage.close_when_over(conn, name, self.live.topics_allowed)
         need = slots.still_needed(self.now, self.rules, held.slots, held.made)
         if need == 0:
-            return PlanReport(skipped={name: slots.why_full(self.rules, held.made)})
+            return self.skip(slots.why_full(self.rules, held.made))
         if not waiting:
             with self.tools.engine.begin() as conn:
                 shortage.raise_for(conn, name, self.live.topics_allowed)
-            return PlanReport(skipped={name: "the queue of candidates is empty"})
+            return self.skip("the queue of candidates is empty")
         order = scoring.diverse_order([(each.topic, each.score) for each in waiting], held.topics)
         queue = [waiting[index] for index in order]
-        self._fill(queue, need, held, [learning.Pending(p.arm, p.hour, p.context) for p in pending])
-        return self.report
+        yield from self._fill(queue, need, held, [learning.Pending(p.arm, p.hour, p.context) for p in pending])
 
-    def _fill(self, queue: list[Candidate], need: int, held: decisions.Day, pending: list[learning.Pending]) -> None:
+    def _fill(
+        self, queue: list[Candidate], need: int, held: decisions.Day, pending: list[learning.Pending]
+    ) -> Generator[Slot, Written, None]:
         """Propose the batch, then write slot by slot; a blocked slot tries the next candidate of the queue."""
         taken = list(held.busy)
         ordinal, most = held.ordinal, held.ordinal + self.rules.tries - held.made
@@ -141,7 +155,7 @@ class Planner:
                 if isinstance(proposal, learning.NoChoice) or ordinal >= most:
                     self.report = replace(self.report, empty_slots=self.report.empty_slots + 1)
                     break
-                placed = self._slot(candidate, proposal, taken, ordinal, attempt)
+                placed = yield from self._slot(candidate, proposal, taken, ordinal, attempt)
                 ordinal += placed is not None
                 if placed is not None and placed.status != "blocked":
                     taken += [placed.scheduled_at] * placed.parts
@@ -179,8 +193,8 @@ class Planner:
 
     def _slot(
         self, candidate: Candidate, proposal: Proposal, taken: list[datetime], ordinal: int, attempt: int
-    ) -> Placed | None:
-        """Write one decision; None when nothing was written (no free minute, candidate gone, unusable answer)."""
+    ) -> Generator[Slot, Written, Placed | None]:
+        """Make one decision; None when nothing was written (no free minute, candidate gone, unusable answer)."""
         name = self.account.account
         rng = seeded(self.tools.seed, "slot", name, self.day, ordinal)
         at = slots.draw_minute(self.day, proposal.choice.hour, self.rules, taken, self.now, rng)
@@ -197,15 +211,19 @@ class Planner:
         if self.hours is not None:
             slot = replace(slot, hour_expected=self.hours.predict(slot.scheduled_at))
         try:
-            written = drafting.write(slot, self.tools.llm, self.embedder, rng, self.scorer)
+            written = yield slot
+            ranking = drafting.rank(slot, written, rng, self.scorer)
             with self.tools.engine.begin() as conn:
                 decisions.lock_planning(conn, name)
                 fresh = decisions.day(conn, name, *self.bounds, self.day)
                 if not _still_free(slot.scheduled_at, fresh.busy, self.rules, self.now):
                     candidate_store.finish(conn, candidate.candidate_id, "fresh")
                     return None
-                placed = drafting.place(conn, slot, written, self.tools.settings)
+                placed = drafting.place(conn, slot, written, ranking, self.tools.settings)
                 placed = approve.stand_in(conn, self.tools.settings, placed)
+        except TickEnds:  # thrown in: another account's plan ended the tick
+            self._return(candidate)
+            raise
         except QuotaExhausted:
             self._return(candidate)
             log.warning("[PLAN_JOB] OpenAI insufficient_quota → not queueing")

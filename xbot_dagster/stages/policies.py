@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -101,13 +102,13 @@ class Others:
 
 
 class Policies:
-    """The policies of every account of a deployment. One instance serves one run; it keeps those of the account asked for last."""
+    """The policies of every account of a deployment. One instance serves one run; it keeps those of the accounts asked for last,
+    as many as are planned side by side."""
 
     def __init__(self, engine: Engine, clock: Clock, settings: Settings, cache: Cache | None = None) -> None:
         self._engine, self._clock, self._settings, self._cache = engine, clock, settings, cache
         self._others = Others(simulated=settings.simulated)
-        self._kept: dict[str, LoadedPolicy] = {}
-        self._kept_of: str | None = None
+        self._kept: OrderedDict[str, dict[str, LoadedPolicy]] = OrderedDict()
 
     def steering(self, account: str) -> Policy:
         """The policy whose choices are carried out: growth where `learning_engine_v2` is true, else seed."""
@@ -131,12 +132,13 @@ class Policies:
         """One policy as stored. A state that cannot be read is replaced by the prior, and the log says so."""
         with self._engine.begin() as conn:
             head = store.policy_head(conn, account, name)
-            if self._kept_of != account:
-                self._kept, self._kept_of = {}, account
-            kept = self._kept.get(name)
+            of_account = self._kept.setdefault(account, {})
+            self._kept.move_to_end(account)
+            if len(self._kept) > self._settings.LLM_AT_ONCE:
+                self._kept.popitem(last=False)
+            kept = of_account.get(name)
             if kept is None or kept.version != (head.version if head else 0):
-                kept = self._read(conn, account, name, head)
-                self._kept[name] = kept
+                kept = of_account[name] = self._read(conn, account, name, head)
         return kept
 
     def _read(self, conn: Connection, account: str, name: str, head: store.PolicyHead | None) -> LoadedPolicy:

@@ -208,7 +208,7 @@ def _answer(
         brief = replace(slot.brief, rules=slot.brief.rules + assigned.rules, hook=assigned.hook or slot.brief.hook)
         slot = replace(slot, brief=brief, experiment_id=assigned.experiment_id, experiment_arm=assigned.arm)
     try:
-        written = drafting.write(slot, llm, embedder, rng)
+        written = drafting.write(slot, llm, embedder)
     except LlmAnswerUnusable as error:
         with engine.begin() as conn:
             store.set_state(conn, account.account, target.target_tweet_id, "dropped", error.message)
@@ -220,7 +220,7 @@ def _answer(
             return None
         if store.reply_decision(conn, account.account, target.target_tweet_id) is not None:
             return None
-        placed = drafting.place(conn, slot, written, settings)
+        placed = drafting.place(conn, slot, written, drafting.rank(slot, written, rng), settings)
         placed = approve.stand_in(conn, settings, placed)
         blocked = placed.status == "blocked" and not placed.unjudged
         store.set_state(
