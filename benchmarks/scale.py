@@ -18,7 +18,7 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from sqlalchemy import Engine, event, text
+from sqlalchemy import Connection, Engine, event, text
 
 from benchmarks.long_history import sensor_times
 from xbot_dagster.embedded import services
@@ -113,6 +113,15 @@ class Meter:
         return total
 
 
+def add_accounts(conn: Connection, accounts: int, zones: Sequence[str]) -> None:
+    """Beside the first one, which is there: each with a zone and with the sandbox's sources under names of its own."""
+    specs = loading.read_specs(loading.bundled_sources(), sandbox=True)
+    for number in range(1, accounts):
+        name = f"account-{number:04d}"
+        deployment.add_account(conn, name, f"xbot_{number:04d}", zones[number % len(zones)])
+        sources.save_specs(conn, name, [replace(spec, source=f"{spec.source}-{number}") for spec in specs])
+
+
 class ScaledRehearsal(driver.Rehearsal):
     """A rehearsal of many accounts that is measured."""
 
@@ -125,11 +134,7 @@ class ScaledRehearsal(driver.Rehearsal):
         """The accounts in place of the experiment."""
         with deployment_.engine.begin() as conn:
             config.write(conn, self.settings, "learning_config", "posts_per_day", self._posts_per_day)
-            specs = loading.read_specs(loading.bundled_sources(), sandbox=True)
-            for number in range(1, self._accounts):
-                name = f"account-{number:04d}"
-                deployment.add_account(conn, name, f"xbot_{number:04d}", ZONES[number % len(ZONES)])
-                sources.save_specs(conn, name, [replace(spec, source=f"{spec.source}-{number}") for spec in specs])
+            add_accounts(conn, self._accounts, ZONES)
         self.meter = Meter(deployment_.engine, deployment_.services.home)
 
     def _loop(self, ticker: Ticker, engine: Engine, progress: driver.Progress) -> None:

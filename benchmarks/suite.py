@@ -137,6 +137,14 @@ SUITE: tuple[Benchmark, ...] = (
         ),
     ),
     Benchmark(
+        "planning", "planning several accounts while the LLM takes its time",
+        ("--accounts", "12", "--wait", "0.5"),
+        (
+            Figure("eight accounts side by side against one after the other", at("speedup"), "×"),
+            Figure("planning side by side", at("side_by_side_seconds"), "s"),
+        ),
+    ),
+    Benchmark(
         "collect", "reading posts from the replica's pages with Chromium",
         ("--posts", "60"),
         (

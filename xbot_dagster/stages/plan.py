@@ -8,11 +8,12 @@ account after account, so that the result does not depend on which answer came f
 """
 
 import logging
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import islice
 
 from sqlalchemy import Connection, Engine
 
@@ -27,6 +28,7 @@ from xbot_dagster.stages.planner import Planner, PlanningTools, PlanReport, Tick
 from xbot_dagster.stages.slot import Assign, Assignment, HourScorer, PolicySource, Scorer, Slot
 from xbot_dagster.store import config, decisions, deployment, drafts
 from xbot_dagster.store.cache import Cache
+from xbot_dagster.store.deployment import Account
 from xbot_dagster.store.usage import UsageLedger
 
 __all__ = ["Assign", "Assignment", "HourScorer", "PlanReport", "PolicySource", "Scorer", "needs_planning", "run"]
@@ -84,39 +86,40 @@ def run(
     tools = PlanningTools(engine, clock, settings, llm, cache, policies, seed, scorer_for, hours_for, assign)
     open_days = [account for account in chosen if account.account not in planned]
     with ThreadPoolExecutor(settings.LLM_AT_ONCE, thread_name_prefix="writing") as writers:
-        for first in range(0, len(open_days), settings.LLM_AT_ONCE):
-            planners = [Planner(tools, account) for account in open_days[first : first + settings.LLM_AT_ONCE]]
-            end = _side_by_side(planners, writers)
-            for planner in planners:
-                report = merged(report, planner.report)
-            if end is not None:
-                break
+        for ended in _side_by_side(tools, open_days, writers):
+            report = merged(report, ended)
     gates.alert_dead_gates(engine)
     approve.alert_backlog(engine)
     return report
 
 
-def _side_by_side(planners: Sequence[Planner], writers: Executor) -> TickEnds | None:
-    """Carry out some accounts' plans in step: a slot of each is written at once, then each goes on in its turn.
+def _side_by_side(tools: PlanningTools, accounts: Sequence[Account], writers: Executor) -> Iterator[PlanReport]:
+    """Carry out the accounts' plans, some in step: a slot of each is written at once, then each goes on in its turn, and the
+    next account takes the place of one that has ended. Gives what each did as it ends.
 
-    Returns why the tick ends, if it does; what was being written is then still placed, and nothing more is begun."""
-    plans = [_Plan(planner, planner.plan()) for planner in planners]
-    while plans:
-        end: TickEnds | None = None
+    When the LLM cannot be used, what was being written is still placed, and nothing more is begun."""
+    waiting, plans = iter(accounts), list[_Plan]()
+    end: TickEnds | None = None
+    while end is None:
+        for account in islice(waiting, tools.settings.LLM_AT_ONCE - len(plans)):
+            planner = Planner(tools, account)
+            plans.append(_Plan(planner, planner.plan()))
+        if not plans:
+            return
         for plan in plans:
             try:
                 plan.go_on()
             except TickEnds as reached:
                 plan.planner.skip(str(reached))
                 end = end or reached
-        plans = [plan for plan in plans if plan.slot is not None]
-        if end is not None:
-            for plan in plans:
-                plan.give_up(end)
-            return end
         for plan in plans:
-            plan.have_written(writers)
-    return None
+            if end is not None and plan.slot is not None:
+                plan.give_up(end)
+            elif plan.slot is not None:
+                plan.have_written(writers)
+            if plan.slot is None:
+                yield plan.planner.report
+        plans = [plan for plan in plans if plan.slot is not None]
 
 
 @dataclass
@@ -147,4 +150,5 @@ class _Plan:
         """The slot is not written any more: its candidate goes back."""
         with suppress(TickEnds):
             self.steps.throw(end)
+        self.slot = None
         self.planner.skip(str(end))
