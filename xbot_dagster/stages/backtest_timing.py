@@ -25,7 +25,7 @@ from xbot_dagster.store.predictors import NewVersion
 if TYPE_CHECKING:
     import pandas as pd
 
-ALGORITHM = "harmonics/2"
+ALGORITHM = "harmonics/3"
 
 
 def run_timing_range(

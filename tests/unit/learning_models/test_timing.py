@@ -7,7 +7,9 @@ from datetime import timedelta
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import multivariate_normal
 
+from xbot_dagster.domain.learning import predictors_timing as timing
 from xbot_dagster.domain.learning.predictors import TooFewOutcomes
 from xbot_dagster.domain.learning.predictors_timing import TimingPredictor, basis, train_timing
 
@@ -62,6 +64,27 @@ def test_hours_are_those_of_the_account():
     tokyo = train(posts, zone="Asia/Tokyo")
     assert tokyo.predict(5, 2).value > tokyo.predict(17, 2).value
     assert sum(sum(row) for row in tokyo.counts) == tokyo.n == 400
+
+
+def test_how_strong_hours_are_is_averaged_over_not_chosen():
+    """Against the marginal likelihood of scipy: one post a day, so that there is no day effect."""
+    rng = np.random.default_rng(5)
+    design = basis(rng.uniform(0, 24, 90), rng.integers(0, 7, 90))
+    residual = 0.4 * design[:, 0] + rng.normal(size=90)
+    centre, mean, covariance = timing._posterior(design, residual, np.arange(90))
+    outcome, noise = residual - residual.mean(), np.var(residual)
+    weights, means, seconds = [], [], []
+    for amplitude in timing.PRIOR_AMPLITUDES:
+        prior = amplitude**2 * noise
+        weights.append(multivariate_normal(cov=noise * np.eye(90) + prior * design @ design.T).pdf(outcome))
+        spread = np.linalg.inv(design.T @ design / noise + np.eye(8) / prior)
+        means.append(spread @ design.T @ outcome / noise)
+        seconds.append(spread + np.outer(means[-1], means[-1]))
+    shares = np.array(weights) / sum(weights)
+    assert shares.max() < 0.9, "else choosing one would do as well"
+    assert centre == pytest.approx(residual.mean())
+    assert mean == pytest.approx(shares @ np.array(means), abs=1e-9)
+    assert covariance == pytest.approx(np.tensordot(shares, np.array(seconds), 1) - np.outer(mean, mean), abs=1e-9)
 
 
 def test_midnight_is_no_edge():
