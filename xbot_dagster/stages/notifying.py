@@ -71,13 +71,13 @@ class AppriseNotifier:
         return None if done else (reason[-1] if reason else "the service refused it")
 
     def ping(self) -> str | None:
-        import httpx
+        import httpx2
 
         if self._deadman is None:
             return None
         try:
-            answer = httpx.get(self._deadman.get_secret_value(), timeout=_PING_SECONDS, follow_redirects=True)
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            answer = httpx2.get(self._deadman.get_secret_value(), timeout=_PING_SECONDS, follow_redirects=True)
+        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             return f"no answer ({type(error).__name__})"
         return None if answer.is_success else f"HTTP {answer.status_code}"
 
