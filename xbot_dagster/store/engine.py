@@ -34,15 +34,23 @@ def database_url(url: str | URL, driver: str = "psycopg") -> URL:
     return parsed.set(drivername=f"postgresql+{driver}")
 
 
-def make_engine(url: str | URL, clock: Clock, *, run_id: str = "", actor: str = "", pool_size: int = 4) -> Engine:
+MOST_CONNECTIONS = 8  # of one process
+
+
+def make_engine(
+    url: str | URL, clock: Clock, *, run_id: str = "", actor: str = "", pool_size: int = MOST_CONNECTIONS
+) -> Engine:
     """An engine for one process; `for_run` gives a Dagster run its own view of the same pool.
+
+    Connections are opened as they are needed and kept, `pool_size` of them: what threads need again and again is not opened
+    again and again.
 
     Every transaction sets `xbot.run_id`, `xbot.actor` and, on a simulated clock, `xbot.now`, all local to the transaction.
     """
     engine = create_engine(
         database_url(url),
         pool_size=pool_size,
-        max_overflow=4,
+        max_overflow=max(0, MOST_CONNECTIONS - pool_size),
         connect_args={
             "connect_timeout": 10,
             "application_name": "xbot",
