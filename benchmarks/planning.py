@@ -16,17 +16,15 @@ from typing import Any
 
 from sqlalchemy import text
 
-from benchmarks.content import ground
+from benchmarks.ground import database
 from benchmarks.scale import SEED, add_accounts
 from xbot_dagster.clock import FixedClock
 from xbot_dagster.llm.client import BudgetedClient
 from xbot_dagster.sandbox.process import start_world, stop_world
-from xbot_dagster.settings import load_settings
 from xbot_dagster.stages import loading, plan, refresh
 from xbot_dagster.stages.policies import Policies
-from xbot_dagster.store import config, deployment
+from xbot_dagster.store import config
 from xbot_dagster.store.cache import Cache
-from xbot_dagster.store.engine import make_engine
 from xbot_dagster.store.usage import UsageLedger
 
 MIDNIGHT = datetime(2026, 11, 8, tzinfo=UTC)
@@ -34,17 +32,12 @@ MIDNIGHT = datetime(2026, 11, 8, tzinfo=UTC)
 
 def planned(accounts: int, posts_per_day: int, at_once: int, writer: str) -> tuple[float, int]:
     """(seconds of one planning run, decisions it made) on a deployment of its own."""
-    with ground() as (url, redis_url, root):
-        clock = FixedClock(MIDNIGHT)
-        stated = {"XBOT_HOME": str(root / "xbot"), "X_HANDLE": "xbot_demo", "OPENAI_BASE_URL": writer}
-        settings = load_settings({**stated, "LLM_AT_ONCE": str(at_once)})
-        engine, cache = make_engine(url, clock), Cache(redis_url, "bench:")
+    clock, cache = FixedClock(MIDNIGHT), Cache(None, "bench:")
+    with database(clock) as (engine, found, _):
+        settings = found.model_copy(update={"OPENAI_BASE_URL": writer, "LLM_AT_ONCE": at_once})
         llm = BudgetedClient(UsageLedger(engine, settings, clock), settings, clock)
         try:
             with engine.begin() as conn:
-                deployment.stamp(conn, settings, seed=SEED)
-                deployment.add_account(conn, "default", "xbot_demo", "UTC")
-                config.install_defaults(conn, settings)
                 config.write(conn, settings, "learning_config", "posts_per_day", posts_per_day)
                 loading.load_sources(conn, loading.bundled_sources(), "default", sandbox=True)
                 add_accounts(conn, accounts, ["UTC"])
@@ -58,8 +51,6 @@ def planned(accounts: int, posts_per_day: int, at_once: int, writer: str) -> tup
                 return seconds, int(conn.execute(text("SELECT count(*) FROM content_metadata")).scalar_one())
         finally:
             llm.close()
-            cache.close()
-            engine.dispose()
 
 
 def run(accounts: int, posts_per_day: int, wait: float, at_once: int) -> dict[str, Any]:

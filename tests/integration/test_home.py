@@ -136,10 +136,12 @@ for process in $started; do wait $process; done
 
 
 @pytest.mark.skipif(
-    subprocess.run(["unshare", "--mount", "true"], capture_output=True).returncode != 0,
+    os.getuid() != 0 or shutil.which("unshare") is None,
     reason="only root's server runs as somebody else, and only a mount namespace of its own lets a test remove that user",
 )
 def test_first_starts_at_the_same_moment_create_one_user(tmp_path: Path) -> None:
+    if subprocess.run(["unshare", "--mount", "true"], capture_output=True, check=False).returncode != 0:
+        pytest.skip("no mount namespace can be made here")
     script = FIRST_STARTS.format(folder=tmp_path, python=sys.executable)
     done = subprocess.run(["unshare", "--mount", "bash", "-c", script], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

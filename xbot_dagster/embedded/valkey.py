@@ -27,7 +27,7 @@ def start(folder: Path) -> str:
     folder.mkdir(parents=True, exist_ok=True)
     known = _known(folder)
     if known is not None:
-        if _answers_in_time(known["port"]):
+        if _answers_within(_ANSWER_SECONDS, known["port"]):
             return f"redis://127.0.0.1:{known['port']}/0"
         hung = psutil.Process(known["pid"])
         hung.kill()
@@ -44,11 +44,8 @@ def start(folder: Path) -> str:
             cwd=folder,
             start_new_session=True,
         )
-    deadline = time.monotonic() + _START_SECONDS
-    while not _answers(port):
-        if process.poll() is not None or time.monotonic() > deadline:
-            raise HomeError(f"The embedded Valkey in {folder} does not start.", f"Its log is {folder / 'valkey.log'}.")
-        time.sleep(0.02)
+    if not _answers_within(_START_SECONDS, port, process):
+        raise HomeError(f"The embedded Valkey in {folder} does not start.", f"Its log is {folder / 'valkey.log'}.")
     temporary = folder / "server.tmp"
     temporary.write_text(json.dumps({"pid": process.pid, "started": started_at(process.pid), "port": port}))
     os.replace(temporary, folder / "server.json")
@@ -84,12 +81,13 @@ def _known(folder: Path) -> dict[str, Any] | None:
     return known if started_at(known["pid"]) == known["started"] else None
 
 
-def _answers_in_time(port: int) -> bool:
-    deadline = time.monotonic() + _ANSWER_SECONDS
+def _answers_within(seconds: float, port: int, process: subprocess.Popen[bytes] | None = None) -> bool:
+    """Whether the server answers in time; no longer waited for once its `process` has ended."""
+    deadline = time.monotonic() + seconds
     while not _answers(port):
-        if time.monotonic() > deadline:
+        if (process is not None and process.poll() is not None) or time.monotonic() > deadline:
             return False
-        time.sleep(0.1)
+        time.sleep(0.02)
     return True
 
 

@@ -17,6 +17,8 @@ from xbot_dagster.errors import DatabaseError
 if TYPE_CHECKING:
     from psycopg import Connection as PsycopgConnection
 
+MOST_CONNECTIONS = 8  # of one process
+
 
 def database_url(url: str | URL, driver: str = "psycopg") -> URL:
     """`url` with the PostgreSQL driver of the application (psycopg 3). Raises DatabaseError for anything but PostgreSQL."""
@@ -32,9 +34,6 @@ def database_url(url: str | URL, driver: str = "psycopg") -> URL:
             "Expected postgresql://…",
         )
     return parsed.set(drivername=f"postgresql+{driver}")
-
-
-MOST_CONNECTIONS = 8  # of one process
 
 
 def make_engine(

@@ -34,7 +34,7 @@ ACTION_MS = 10_000
 NAVIGATION_MS = 20_000
 # The memory of a context is only given back when it is closed.
 PAGES_PER_CONTEXT = 60
-# Once in some thousand starts Chromium ends by itself before it answers. Starting it touches no account, so it is tried again.
+# Now and then Chromium ends by itself before it answers (seen, never explained). Starting it touches no account, so it is tried again.
 STARTS = 3
 _EXITED = re.compile(r"<process did exit: exitCode=(\S+), signal=(\S+)>")
 _SAID = re.compile(r"\[pid=\d+\]\[err\] (.+)")

@@ -190,10 +190,8 @@ class Tabs:
         if self._playwright is None:
             self._playwright = await async_playwright().start()
         try:
-            launch, options = (
-                self._playwright.chromium.launch,
-                launch_options(self._host.executable, self._host.headless),
-            )
+            launch = self._playwright.chromium.launch
+            options = launch_options(self._host.executable, self._host.headless)
             browser: Browser = await AsyncRetrying(**starting())(launch, **options)
         except Error as error:
             raise not_started(self._host.executable, error) from None
